@@ -1,0 +1,336 @@
+"""The verbs that every door shares; also the Python client."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from agent_tools import bell
+from agent_tools.bell import Bell, Changes, RedisError, Ring
+from agent_tools.jobs import why as reasons
+from agent_tools.jobs.artifact_store import ArtifactStore
+from agent_tools.jobs.errors import BadRequest, Conflict, JobNotFound, Misconfigured
+from agent_tools.jobs.job import Event, Job, StoredArtifact, Worker, job_id
+from agent_tools.jobs.kinds import Kind, Kinds, load_kinds, refuse_unstorable
+from agent_tools.requests import (
+    NewJob,
+    as_sent,
+    checked_key,
+    checked_labels,
+    checked_title,
+    folded,
+    hash_of,
+    parse,
+    parse_all,
+    subject_name,
+    with_changes,
+)
+from agent_tools.settings import Settings
+from agent_tools.watch import LOOK_S, Offers, Watch
+from sql.door import Created, DoorStore, Filter
+from sql.hands import HandsStore, Principal
+
+MAX_BATCH = 1000
+AGENT_SCOPES = ("jobs:read", "jobs:create", "jobs:organise", "jobs:cancel")
+"""What a token may do unless it is made for more."""
+GUARD_S = 600.0
+"""Without a key, the same kind and arguments within this time are the same job."""
+_RING_PATIENCE_S = 0.5
+_UNSET: Any = object()
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A job that is kept. `created` is False where it is an earlier one that was asked for again."""
+
+    id: str
+    kind: Kind
+    created: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a cancel or delete did to each job: those that moved, and a sentence for each that did not."""
+
+    done: tuple[str, ...]
+    not_done: Mapping[str, str]
+
+
+class Backburner:
+    """What one principal may do, over the book and the bell.
+
+    Raises BadRequest, JobNotFound, Conflict or NotNow for what it refuses, and BookUnavailable when Postgres is away.
+    A Redis that is away refuses nothing: what it should have been told, the sweep finds.
+    """
+
+    def __init__(
+        self, store: DoorStore, the_bell: Bell, kinds: Kinds, artifacts: ArtifactStore, who: Principal
+    ) -> None:
+        """Wired by `open`; `acting_as` gives the same for another principal."""
+        self._store, self._bell, self.kinds, self._artifacts, self.who = store, the_bell, kinds, artifacts, who
+        self._watch = Watch(the_bell)
+        self._offers = Offers(store)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings | None = None,
+        *,
+        tenant: str = "default",
+        name: str = "agent",
+        kinds: Kinds | None = None,
+    ) -> AsyncIterator["Backburner"]:
+        """Connect to the running installation as one of its principals.
+
+        Raises Misconfigured when none runs, BookUnavailable when its database cannot be reached.
+        """
+        settings = (settings or Settings.read()).attached()
+        async with HandsStore.open(settings.database_url, size=1) as hands:
+            who = await hands.principal_by_name(tenant, name)
+        if who is None:
+            raise Misconfigured(f"There is no principal '{name}' in tenant '{tenant}'.")
+        client = bell.connect(settings.redis_url)
+        try:
+            async with DoorStore.open(settings.database_url) as store:
+                self = cls(
+                    store, Bell(client), kinds or load_kinds(settings.kinds), ArtifactStore(settings.artifacts), who
+                )
+                async with self._watch:
+                    yield self
+        finally:
+            await client.aclose()
+
+    # --------------------------------------------------------------------------------------------------- creating
+
+    async def create(
+        self,
+        kind: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        subject: str | None = None,
+        title: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        again: bool = False,
+        priority: Literal["low", "normal", "high"] = "normal",
+        run_after: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """Keep a job, durably, and ring for it.
+
+        The same key, or without one the same kind and arguments (unfinished, or completed within ten minutes), is
+        the same job; `again=True` asks for another one.
+        """
+        job = NewJob(kind, args or {}, subject, title, labels or {}, again, priority, run_after)
+        return (await self._create([job], keys=[idempotency_key], is_batch=False))[0]
+
+    async def create_many(self, jobs: Sequence[NewJob], *, idempotency_key: str | None = None) -> list[Receipt]:
+        """Keep all of these or none, in order. A refusal names every bad item (`jobs/3/args/theme`)."""
+        if not jobs:
+            raise BadRequest("There is no job in this batch.")
+        if len(jobs) > MAX_BATCH:
+            raise BadRequest(
+                f"{len(jobs)} jobs are too many for one batch; at most {MAX_BATCH} are accepted. Send several."
+            )
+        keys = [f"{idempotency_key}#{number}" if idempotency_key else None for number in range(len(jobs))]
+        return await self._create(jobs, keys=keys, is_batch=True)
+
+    async def redo(self, job: str, changes: Mapping[str, Any] | None = None) -> Receipt:
+        """A new version of a job that has ended, with arguments changed by path (`{"slides/2": "# …"}`, from 0).
+
+        Without changes it is a plain retry. Steps with equal arguments are taken over. Raises NotNow before the end.
+        """
+        old = await self.get(job)
+        args = with_changes(old.args, changes or {})
+        new = NewJob(old.kind, args, old.subject, old.title, old.labels, again=True)
+        return (await self._create([new], keys=[None], is_batch=False, redo_of=old.id))[0]
+
+    async def _create(
+        self, jobs: Sequence[NewJob], *, keys: Sequence[str | None], is_batch: bool, redo_of: str | None = None
+    ) -> list[Receipt]:
+        parsed = parse_all(jobs, self.kinds) if is_batch else [parse(jobs[0], self.kinds)]
+        for kind, _ in parsed:
+            await self._offers.refuse_unavailable(self.who.tenant, kind)
+        request_hash = hash_of([as_sent(job) for job in jobs])
+        rows = [
+            {
+                **row,
+                "redo_of": redo_of,
+                "idempotency_key": checked_key(key),
+                "request_hash": request_hash if key else None,
+            }
+            for (_, row), key in zip(parsed, keys, strict=True)
+        ]
+        created = await self._store.create(
+            self.who.tenant, self.who.principal, rows, guard_s=GUARD_S, is_batch=is_batch
+        )
+        await self._ring([made for made in created if made.created and made.dispatch])
+        return [Receipt(made.id, kind, made.created) for made, (kind, _) in zip(created, parsed, strict=True)]
+
+    async def _ring(self, created: Sequence[Created]) -> None:
+        # The rows are kept: where Redis is away or slow, the sweep rings.
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(_RING_PATIENCE_S):
+                await self._bell.ring(
+                    Ring(made.id, made.dispatch, made.queue, self.who.tenant, made.priority) for made in created
+                )
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    async def get(self, job: str) -> Job:
+        """The job as it is now. Raises JobNotFound."""
+        return (await self._get([job]))[0]
+
+    async def jobs(self, wanted: Filter | None = None, *, limit: int = 10) -> Sequence[Job]:
+        """The tenant's jobs that fit, newest first."""
+        return await self._store.jobs(self.who.tenant, wanted or Filter(), limit=limit)
+
+    async def wait(
+        self,
+        ids: Sequence[str],
+        seconds: float,
+        *,
+        until: Literal["final", "any", "change"] = "final",
+        since: Mapping[str, int] | None = None,
+    ) -> Sequence[Job]:
+        """The jobs, as soon as all are final, any one is, or any one changed; at the latest after `seconds`.
+
+        `since` gives the versions that the caller has seen; None: those of now. Returns early when a person is needed.
+        """
+        deadline = time.monotonic() + seconds
+        with self._watch.watching([job_id(each) for each in ids]) as news:
+            while True:
+                news.clear()
+                jobs = await self._get(ids)
+                since = since or {job.id: job.version for job in jobs}
+                left = deadline - time.monotonic()
+                if left <= 0 or _is_over(jobs, until, since):
+                    return jobs
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, LOOK_S)):
+                        await news.wait()
+
+    async def why(self, job: str) -> str:
+        """One sentence saying why the job is where it is. Raises JobNotFound."""
+        found, tenant = await self.get(job), self.who.tenant
+        ahead = await self._store.ahead(tenant, found.id)
+        return reasons.why(found, await self._store.now(tenant), await self._store.workers(tenant), ahead)
+
+    async def events(self, job: str) -> Sequence[Event]:
+        """What happened to the job, oldest first; also after it was deleted."""
+        return await self._store.events(self.who.tenant, job_id(job))
+
+    async def workers(self) -> Sequence[Worker]:
+        """Who works here, the living first."""
+        return await self._store.workers(self.who.tenant)
+
+    async def now(self) -> datetime:
+        """The database's clock, which decides."""
+        return await self._store.now(self.who.tenant)
+
+    def artifact_path(self, job: Job, artifact: StoredArtifact) -> Path:
+        """Where the artifact's file is on this machine."""
+        return self._artifacts.path(job.tenant, job.id, artifact)
+
+    async def _get(self, ids: Sequence[str]) -> Sequence[Job]:
+        tidy = [job_id(each) for each in ids]
+        found = {job.id: job for job in await self._store.jobs(self.who.tenant, Filter(ids=tidy), limit=len(tidy))}
+        if missing := [each for each in tidy if each not in found]:
+            raise JobNotFound(f"No job {', '.join(missing)}. List the jobs to see yours.")
+        return [found[each] for each in tidy]
+
+    # --------------------------------------------------------------------------------------------------- changing
+
+    async def organise(
+        self,
+        ids: Sequence[str],
+        *,
+        subject: str | None = _UNSET,
+        title: str = _UNSET,
+        labels: Mapping[str, str] = _UNSET,
+    ) -> dict[str, str | None]:
+        """File the jobs under a subject (None: unorganised), name or label them. Gives the subject each moved had before."""
+        refuse_unstorable(
+            {name: value for name, value in (("subject", subject), ("title", title)) if value is not _UNSET}
+        )
+        changes: dict[str, Any] = {}
+        if subject is not _UNSET:
+            name = subject_name(subject)
+            changes |= {"subject": name, "subject_folded": folded(name) if name else None}
+        if title is not _UNSET:
+            changes["title"] = checked_title(title)
+        if labels is not _UNSET:
+            changes["labels"] = checked_labels(labels)
+        jobs = await self._get(ids)
+        moved = await self._store.organise(self.who.tenant, self.who.principal, [job.id for job in jobs], changes)
+        await self._tell(Changes(jobs=list(moved)))
+        return moved
+
+    async def cancel(self, ids: Sequence[str], reason: str | None = None) -> Ended:
+        """Stop jobs that have not ended. A running one is told at once."""
+        refuse_unstorable({"reason": reason})
+        wanted = [job.id for job in await self._get(ids)]
+        stopped = await self._store.cancel(self.who.tenant, self.who.principal, wanted, reason)
+        running = {each.id: each.fence for each in stopped if each.fence is not None}
+        await self._tell(Changes(jobs=[each.id for each in stopped], cancelled=running))
+        return await self._ended(wanted, [each.id for each in stopped], "{} is {} already.")
+
+    async def delete(self, ids: Sequence[str]) -> Ended:
+        """Delete jobs that have ended, with their artifacts. What happened to them stays in the events."""
+        wanted = [job.id for job in await self._get(ids)]
+        gone = await self._store.delete(self.who.tenant, self.who.principal, wanted)
+        for each in gone:
+            await asyncio.to_thread(self._artifacts.remove, self.who.tenant, each)
+        await self._tell(Changes(jobs=gone))
+        return await self._ended(wanted, gone, "{} is {}: cancel it first.")
+
+    async def _ended(self, wanted: Sequence[str], done: Sequence[str], sentence: str) -> Ended:
+        rest = [each for each in wanted if each not in set(done)]
+        left = (
+            {job.id: job for job in await self._store.jobs(self.who.tenant, Filter(ids=rest), limit=len(rest))}
+            if rest
+            else {}
+        )
+        not_done = {
+            each: sentence.format(each, left[each].status) if each in left else f"{each} is gone." for each in rest
+        }
+        return Ended(tuple(done), not_done)
+
+    async def _tell(self, changes: Changes) -> None:
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(_RING_PATIENCE_S):
+                await self._bell.tell(changes)
+
+    # ----------------------------------------------------------------------------------------------------- tokens
+
+    async def add_token(self, name: str, scopes: Sequence[str], lasts: str | None = None) -> str:
+        """A new token of this principal, shown only now; `lasts` such as `90 days`, None: for ever."""
+        secret = f"bb_{os.urandom(32).hex()}"
+        await self._store.add_token(
+            self.who.tenant, self.who.principal, name, hashlib.sha256(secret.encode()).digest(), scopes, lasts
+        )
+        return secret
+
+    async def tokens(self) -> Sequence[Mapping[str, Any]]:
+        """The tenant's tokens, without their secrets."""
+        return await self._store.tokens(self.who.tenant)
+
+    async def revoke_token(self, number: int) -> None:
+        """End a token at once. Raises Conflict when there is no such token that is still good."""
+        if not await self._store.revoke_token(self.who.tenant, number):
+            raise Conflict(f"There is no token {number} that is still good.")
+
+
+def _is_over(jobs: Sequence[Job], until: str, since: Mapping[str, int]) -> bool:
+    if any(job.waiting_for == "person" for job in jobs):
+        return True
+    if until == "change":
+        return any(job.version != since.get(job.id) for job in jobs)
+    finals = [job.status.is_final for job in jobs]
+    return any(finals) if until == "any" else all(finals)

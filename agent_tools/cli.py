@@ -1,0 +1,391 @@
+"""The command line: where things are started and wired."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from agent_tools import terminal
+from agent_tools.app import AGENT_SCOPES, Backburner, Ended
+from agent_tools.embedded import Runtime
+from agent_tools.jobs.errors import BackburnerError, BadRequest
+from agent_tools.jobs.job import Job, JobStatus
+from agent_tools.jobs.kinds import load_kinds
+from agent_tools.requests import job_filter
+from agent_tools.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Where a chat agent puts slow work: durable jobs, and what came out of them.",
+)  # fmt: skip
+jobs = typer.Typer(no_args_is_help=True, help="List, show, cancel, redo and delete jobs.")
+token = typer.Typer(no_args_is_help=True, help="Tokens with which agents and programs prove who they are.")
+app.add_typer(jobs, name="jobs")
+app.add_typer(token, name="token")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JobIds = Annotated[list[str], typer.Argument(help="Job ids, as 'jobs list' shows them.")]
+JobId = Annotated[str, typer.Argument(help="A job id, as 'jobs list' shows it.")]
+
+
+@app.command()
+def up(workers: Annotated[int, typer.Option(min=0, max=64, help="Worker processes to keep alive.")] = 1) -> None:
+    """Run everything on this machine, until Ctrl-C: Postgres, Valkey (unless DATABASE_URL and REDIS_URL name others), workers."""
+    from agent_tools.up import up as run_up  # noqa: PLC0415  # slow to load, and only needed here
+
+    settings = _settings_with_log()
+
+    def ready(runtime: Runtime) -> None:
+        terminal.say(
+            f"Ready: {workers} worker{'' if workers == 1 else 's'}, home {settings.home}, process {runtime.pid}. Ctrl-C stops it."
+        )
+
+    asyncio.run(run_up(settings, workers, ready))
+
+
+@app.command()
+def stop() -> None:
+    """End the 'up' of this home; running jobs are given back and begin again at the next start."""
+    from agent_tools.up import stop as stop_up  # noqa: PLC0415
+
+    pid = stop_up(Settings.read())
+    terminal.say(f"Stopped process {pid}." if pid else "Nothing was running.")
+
+
+@app.command()
+def worker(workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes to keep alive.")] = 1) -> None:
+    """Keep workers alive beside an 'up' or real servers, until SIGTERM; they give back what they run."""
+    from worker.supervise import supervise  # noqa: PLC0415
+
+    asyncio.run(supervise(_settings_with_log(), workers))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of DATABASE_URL (or of the running 'up') to this version's schema."""
+    from sql.migrate import migrate as run_migrations  # noqa: PLC0415
+
+    settings = Settings.read()
+    done = run_migrations(settings.database_url or settings.attached().database_url)
+    terminal.say(f"Applied {', '.join(done)}." if done else "The database was up to date.")
+
+
+@app.command()
+def run(
+    kind: Annotated[str, typer.Argument(help="The kind of job; 'backburner kinds' lists them.")],
+    args: Annotated[
+        list[str] | None, typer.Argument(help="Its arguments as name=value; name=@file reads a file.")
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Show progress until the job ends; exit 1 unless it completes.")] = False,
+    subject: Annotated[str | None, typer.Option(help="File the result under this subject.")] = None,
+    title: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="name=value; repeat for more.")] = None,
+    again: Annotated[bool, typer.Option(help="Make another one, even if the same was just made.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key is the same job.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a job; starts Backburner in the background where none runs."""
+    from agent_tools.up import ensure_up  # noqa: PLC0415
+
+    given = _arguments(args or [])
+    settings = ensure_up(Settings.read(), terminal.say)
+
+    async def create() -> Job:
+        async with Backburner.open(settings) as backburner:
+            receipt = await backburner.create(
+                kind,
+                given,
+                subject=subject,
+                title=title,
+                labels=dict(map(_pair, label or [])),
+                again=again,
+                idempotency_key=key,
+            )
+            if not receipt.created:
+                terminal.say(f"The same job was asked for before: {receipt.id}. Use --again for another one.")
+            if not watch:
+                return await backburner.get(receipt.id)
+            job = await terminal.watch(backburner, receipt.id)
+            if job.status == JobStatus.COMPLETED and not as_json:
+                terminal.print_made(backburner, job)
+            elif job.status != JobStatus.COMPLETED:
+                terminal.complain(await backburner.why(job.id))
+            return job
+
+    job = _run(create())
+    if as_json:
+        _print_json(_as_json(job))
+    elif not watch:
+        print(job.id)  # noqa: T201  # for scripts
+    if watch and job.status != JobStatus.COMPLETED:
+        raise typer.Exit(1)
+
+
+@app.command()
+def why(job: JobId) -> None:
+    """Say in a sentence why a job is where it is."""
+
+    async def ask() -> str:
+        async with Backburner.open() as backburner:
+            return await backburner.why(job)
+
+    terminal.out.print(_run(ask()), soft_wrap=True, markup=False)
+
+
+@app.command()
+def kinds(as_json: AsJson = False) -> None:
+    """List the kinds of jobs, what each takes, and why one cannot run here."""
+    installed = load_kinds(Settings.read().kinds)
+    missing = {name: lack for name, kind in installed.items() if (lack := kind.missing(os.environ))}
+    if not as_json:
+        terminal.print_kinds(installed, missing)
+        return
+    _print_json([
+        {"name": kind.name, "description": kind.description, "usually": kind.usually, "queue": kind.queue,
+         "timeout_s": kind.timeout_s, "unavailable": missing.get(kind.name), "schema": kind.schema}
+        for kind in installed.values()
+    ])  # fmt: skip
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this installation and say what is missing and how to get it; exit 1 when something is broken."""
+    from agent_tools.doctor import findings  # noqa: PLC0415
+
+    found = _run(findings(Settings.read()))
+    for finding in found:
+        mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[bright_black]·[/]"}[finding.is_well]
+        terminal.out.print(f"{mark} [bold]{finding.what}[/]  ", end="", soft_wrap=True)
+        terminal.out.print(finding.said, markup=False, soft_wrap=True)
+    if any(finding.is_well is False for finding in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def config(as_json: AsJson = False) -> None:
+    """Print the settings in force, with passwords masked, and what each is for."""
+    shown = Settings.read().shown()
+    if as_json:
+        _print_json({name: value for name, (value, _) in shown.items()})
+        return
+    for name, (value, about) in shown.items():
+        terminal.out.print(f"{name}={value}", end="  ", markup=False, soft_wrap=True)
+        terminal.out.print(about, style="bright_black", markup=False, soft_wrap=True)
+
+
+@jobs.command("list")
+def list_jobs(
+    status: Annotated[list[JobStatus] | None, typer.Option(help="Only with this status; repeat for more.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; repeat for more.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only under this subject; 'unorganised' for none.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    wanted = job_filter(status=status, kind=kind, subject=subject)
+
+    async def read() -> tuple[Sequence[Job], datetime]:
+        async with Backburner.open() as backburner:
+            return await backburner.jobs(wanted, limit=limit), await backburner.now()
+
+    found, now = _run(read())
+    if as_json:
+        _print_json([_as_json(job) for job in found])
+    else:
+        terminal.print_jobs(found, now)
+
+
+@jobs.command("show")
+def show_job(job: JobId, as_json: AsJson = False) -> None:
+    """Show one job in full: why it is where it is, what it made, what happened to it."""
+
+    async def read() -> None:
+        async with Backburner.open() as backburner:
+            found = await backburner.get(job)
+            paths = {artifact.name: str(backburner.artifact_path(found, artifact)) for artifact in found.artifacts}
+            if as_json:
+                _print_json({**_as_json(found), "why": await backburner.why(job), "paths": paths})
+            else:
+                terminal.print_job(found, await backburner.why(job), await backburner.events(job), paths)
+
+    _run(read())
+
+
+@jobs.command("cancel")
+def cancel_jobs(ids: JobIds, reason: Annotated[str | None, typer.Option(help="Kept in the events.")] = None) -> None:
+    """Stop jobs that have not ended."""
+
+    async def cancel() -> Ended:
+        async with Backburner.open() as backburner:
+            return await backburner.cancel(ids, reason)
+
+    _report(_run(cancel()), "Cancelled")
+
+
+@jobs.command("delete")
+def delete_jobs(ids: JobIds) -> None:
+    """Delete jobs that have ended, with their artifacts."""
+
+    async def delete() -> Ended:
+        async with Backburner.open() as backburner:
+            return await backburner.delete(ids)
+
+    _report(_run(delete()), "Deleted")
+
+
+@jobs.command("redo")
+def redo_job(
+    job: JobId,
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="path=value, such as theme=dark or slides/2=@new.md")
+    ] = None,
+) -> None:
+    """Make a new version of a job that has ended, with some arguments changed."""
+
+    async def redo() -> str:
+        async with Backburner.open() as backburner:
+            return (await backburner.redo(job, _arguments(changes or []))).id
+
+    print(_run(redo()))  # noqa: T201  # for scripts
+
+
+@token.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"What it may do; repeat for more. Default: {' '.join(AGENT_SCOPES)}")
+    ] = None,
+    lasts: Annotated[str | None, typer.Option(help="For how long, such as '90 days'; default: until revoked.")] = None,
+) -> None:
+    """Make a token for the local agent; it is shown only now."""
+
+    async def create() -> str:
+        async with Backburner.open() as backburner:
+            return await backburner.add_token(name, scope or AGENT_SCOPES, lasts)
+
+    print(_run(create()))  # noqa: T201  # for scripts
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List tokens, never their secrets."""
+
+    async def read() -> list[dict[str, Any]]:
+        async with Backburner.open() as backburner:
+            return [dict(each) for each in await backburner.tokens()]
+
+    for each in _run(read()):
+        state = (
+            f"revoked {each['revoked_at']:%Y-%m-%d}"
+            if each["revoked_at"]
+            else f"until {each['expires_at']:%Y-%m-%d}"
+            if each["expires_at"]
+            else "good"
+        )
+        terminal.out.print(
+            f"{each['id']}  {each['name']}  ({each['principal']}; {' '.join(each['scopes'])})  {state}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@token.command("revoke")
+def revoke_token(number: Annotated[int, typer.Argument(help="Its number, as 'token list' shows it.")]) -> None:
+    """End a token at once."""
+
+    async def revoke() -> None:
+        async with Backburner.open() as backburner:
+            await backburner.revoke_token(number)
+
+    _run(revoke())
+    terminal.say(f"Token {number} is good no longer.")
+
+
+def main() -> NoReturn:
+    """The console script. Exit 1: it did not work out, and the last line says why; 2: the command itself was not right."""
+    try:
+        app()
+    except BadRequest as error:
+        terminal.complain(str(error))
+        raise SystemExit(2) from None
+    except BackburnerError as error:
+        terminal.complain(str(error))
+        raise SystemExit(1) from None
+    raise SystemExit(0)
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(coroutine)
+    except KeyboardInterrupt:
+        terminal.say("Stopped watching; the job goes on.")
+        raise SystemExit(130) from None
+
+
+def _settings_with_log() -> Settings:
+    settings = Settings.read()
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    return settings
+
+
+def _arguments(pairs: list[str]) -> dict[str, Any]:
+    """name=value pairs; @file is the file's text, and what begins like a JSON list or object is one."""
+    arguments: dict[str, Any] = {}
+    for name, value in map(_pair, pairs):
+        text = _read_file(name, value[1:]) if value.startswith("@") else value
+        arguments[name] = text
+        if not value.startswith("@") and text[:1] in ("[", "{"):
+            try:
+                arguments[name] = json.loads(text)
+            except ValueError as error:
+                raise BadRequest(f"{name}: begins like JSON, but is none: {error}.") from error
+    return arguments
+
+
+def _read_file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(f"{name}: '{path}' cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{name}: '{path}' is no UTF-8 text.") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadRequest(f"'{text[:60]}' is not name=value.")
+    return name, value
+
+
+def _report(ended: Ended, what: str) -> None:
+    for each in ended.done:
+        terminal.say(f"{what} {each}.")
+    for sentence in ended.not_done.values():
+        terminal.complain(sentence)
+    if ended.not_done:
+        raise typer.Exit(1)
+
+
+def _as_json(job: Job) -> dict[str, Any]:
+    progress = {**asdict(job.progress), "percent": job.progress.percent} if job.progress else None
+    fields = {**asdict(job), "progress": progress}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))  # noqa: T201  # what --json is for
+
+
+if __name__ == "__main__":
+    main()

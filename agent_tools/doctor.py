@@ -1,0 +1,97 @@
+"""What is missing on this machine, and how to get it."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
+
+from agent_tools import bell
+from agent_tools.app import Backburner
+from agent_tools.embedded import BinariesMissing, EmbeddedError, Home, Runtime, find_postgres, find_redis
+from agent_tools.jobs.errors import BackburnerError
+from agent_tools.jobs.kinds import load_kinds
+from agent_tools.settings import Settings, masked
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `is_well` None: not needed here, or only worth knowing."""
+
+    what: str
+    is_well: bool | None
+    said: str
+
+
+async def findings(settings: Settings) -> list[Finding]:
+    """Everything looked at, from the ground up."""
+    found = [*_home(settings), *_binaries(settings)]
+    runtime = Runtime.read(Home(settings.home))
+    if runtime:
+        found.append(Finding("up", True, f"process {runtime.pid} runs in {settings.home}"))
+    else:
+        found.append(Finding("up", None, f"none runs in {settings.home}; start it with 'backburner up'"))
+    if runtime or (settings.database_url and settings.redis_url):
+        found += [each async for each in _servers(settings.attached())]
+    return [*found, *_kinds(settings)]
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    home = Home(settings.home)
+    try:
+        home.make()
+        free = shutil.disk_usage(home.path).free / 1e9
+        yield Finding("home", free > 0.5, f"{home}, {free:.1f} GB free{'' if free > 0.5 else ': make room'}")
+    except EmbeddedError as error:
+        yield Finding("home", False, str(error))
+
+
+def _binaries(settings: Settings) -> Iterator[Finding]:
+    for name, url, find in (
+        ("postgres", settings.database_url, find_postgres),
+        ("redis", settings.redis_url, find_redis),
+    ):
+        if url:
+            yield Finding(f"{name} program", None, f"not needed: {masked(url)} is used")
+            continue
+        try:
+            yield Finding(f"{name} program", True, str(find()))
+        except BinariesMissing as error:
+            yield Finding(f"{name} program", False, str(error))
+
+
+async def _servers(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        async with Backburner.open(settings) as backburner:
+            yield Finding("database", True, masked(settings.database_url))
+            alive = [worker for worker in await backburner.workers() if worker.is_alive]
+            for worker in alive:
+                busy = f"{worker.running} of {worker.max_jobs} slots taken"
+                yield Finding("worker", True, f"{worker.name} runs {', '.join(worker.kinds) or 'no kind'}; {busy}")
+            if not alive:
+                yield Finding("worker", False, "none is alive: start one with 'backburner up' or 'backburner worker'")
+    except BackburnerError as error:
+        yield Finding("database", False, str(error))
+    yield await _redis(settings)
+
+
+async def _redis(settings: Settings) -> Finding:
+    client = bell.connect(settings.redis_url)
+    try:
+        policy = (await client.config_get("maxmemory-policy")).get("maxmemory-policy", "unknown")
+        if policy != "noeviction":
+            return Finding(
+                "redis", False, f"its maxmemory-policy is {policy}: it may forget what it was told. Set noeviction"
+            )
+        return Finding("redis", True, masked(settings.redis_url))
+    except bell.RedisError as error:
+        return Finding("redis", False, f"{masked(settings.redis_url)}: {error}")
+    finally:
+        await client.aclose()
+
+
+def _kinds(settings: Settings) -> Iterator[Finding]:
+    kinds = load_kinds(settings.kinds)
+    for kind in kinds.values():
+        lack = kind.missing(os.environ)
+        yield Finding(f"kind {kind.name}", None if lack else True, lack or "can run here")
+    for name, reason in kinds.broken.items():
+        yield Finding(f"kind {name}", False, reason)

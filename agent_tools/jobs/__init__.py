@@ -1,0 +1,1 @@
+"""The domain: what a job is, without any technology."""

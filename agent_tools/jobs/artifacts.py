@@ -1,0 +1,73 @@
+"""What a job leaves behind, as its handler returns it."""
+
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SAFE_NAME = re.compile(r"[^\w.\- ]+", re.UNICODE)
+_MEDIA_TYPES = {
+    ".md": "text/markdown",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a job made: on disk (`path`) or in memory (`data`), exactly one of them.
+
+    `name` is unique within the job and is the last part of the address under which it is served.
+    """
+
+    name: str
+    title: str
+    media_type: str
+    path: Path | None = None
+    data: bytes | None = None
+
+    @classmethod
+    def file(
+        cls, path: Path | str, *, title: str | None = None, name: str | None = None, media_type: str | None = None
+    ) -> "Artifact":
+        """A file on disk, usually in `job.folder`; `title` defaults to its name."""
+        path = Path(path)
+        name = safe_name(name or path.name)
+        return cls(name, title or name, media_type or guess_media_type(name), path=path)
+
+    @classmethod
+    def text(cls, name: str, content: str, *, title: str | None = None, media_type: str | None = None) -> "Artifact":
+        """A text file, written as UTF-8."""
+        name = safe_name(name)
+        return cls(name, title or name, media_type or guess_media_type(name), data=content.encode())
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a handler returns when files alone do not say it.
+
+    `data` is a small JSON object for programs (64 KB at most), `line` one sentence for people and agents. The
+    first artifact is the thing, the rest come with it.
+    """
+
+    data: Mapping[str, Any] | None = None
+    artifacts: Sequence[Artifact] = field(default=())
+    line: str | None = None
+
+
+def safe_name(name: str) -> str:
+    """A file name that no folder, shell or address can misread: at most 120 characters, never empty."""
+    cleaned = _SAFE_NAME.sub("-", name).strip(" .-")
+    stem, dot, suffix = cleaned.rpartition(".")
+    if not dot or len(suffix) > 10:
+        return cleaned[:120] or "file"
+    return f"{stem[: 119 - len(suffix)] or 'file'}.{suffix}"
+
+
+def guess_media_type(name: str) -> str:
+    """The media type that a file's name promises; `application/octet-stream` when it promises none."""
+    suffix = Path(name).suffix.lower()
+    return _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,164 @@
+"""The job as it was at one moment, and the machine that it moves through."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from agent_tools.jobs.errors import JobNotFound
+
+
+class JobStatus(StrEnum):
+    """Where a job is. `waiting` jobs hold no worker."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """A final job never moves again; `redo` makes a new one."""
+        return self in FINAL
+
+
+QUEUED, RUNNING, WAITING, COMPLETED, FAILED, CANCELLED = JobStatus
+FINAL = frozenset({COMPLETED, FAILED, CANCELLED})
+ANY = frozenset(JobStatus)
+
+TRANSITIONS: Mapping[str, Mapping[JobStatus, frozenset[JobStatus]]] = {
+    "claim": {QUEUED: frozenset({RUNNING})},
+    "ring": {QUEUED: frozenset({QUEUED})},
+    "beat": {RUNNING: frozenset({RUNNING})},
+    "progress": {RUNNING: frozenset({RUNNING})},
+    "settle": {RUNNING: frozenset({COMPLETED, FAILED, QUEUED})},
+    "reap": {RUNNING: frozenset({QUEUED, FAILED})},
+    "cancel": dict.fromkeys((QUEUED, RUNNING, WAITING), frozenset({CANCELLED})),
+    "organise": {status: frozenset({status}) for status in JobStatus},
+    "redo": {status: frozenset({status}) for status in FINAL},
+    "delete": {status: frozenset[JobStatus]() for status in FINAL},
+    "expire": {status: frozenset[JobStatus]() for status in FINAL},
+}
+"""Verb → from → to, as machine.sql enforces it; an empty set means the row is gone, a missing status that it stays."""
+
+_JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{13}")
+
+
+def job_id(text: str) -> str:
+    """The id, tidied: case does not matter. Raises JobNotFound for what cannot be one."""
+    tidy = text.strip().lower()
+    if not _JOB_ID.fullmatch(tidy):
+        raise JobNotFound(f"'{text[:40]}' is no job id: they have 13 letters and digits, such as '0c3k9x2mq7f4w'.")
+    return tidy
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the handler last said. `done` of `of` in units of its own; None where it did not say."""
+
+    message: str
+    done: float | None = None
+    of: float | None = None
+    stage: str | None = None
+
+    @property
+    def percent(self) -> int | None:
+        """Whole percent, never above 100; None where the handler gave no numbers."""
+        if self.done is None or not self.of:
+            return None
+        return min(100, int(100 * self.done / self.of))
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why the last attempt ended badly: a code for programs, a sentence for people."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True)
+class StoredArtifact:
+    """A file on the shelf. It lies in the artifact store under tenant/job/fence/name."""
+
+    name: str
+    title: str
+    media_type: str
+    bytes: int
+    sha256: str
+    fence: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row of the book. All times are UTC; None means that it has not happened."""
+
+    id: str
+    tenant: int
+    principal: int
+    kind: str
+    queue: str
+    title: str
+    args: Mapping[str, Any]
+    subject: str | None
+    labels: Mapping[str, str]
+    priority: int
+    batch_id: str | None
+    redo_of: str | None
+    status: JobStatus
+    waiting_for: str | None
+    version: int
+    run_after: datetime
+    rung_at: datetime | None
+    attempt: int
+    errors: int
+    crashes: int
+    max_attempts: int | None
+    fence: int | None
+    worker: str | None
+    lease_until: datetime | None
+    deadline_at: datetime | None
+    progress: Progress | None
+    result: Any
+    result_line: str | None
+    decision: str | None
+    error: JobError | None
+    created_at: datetime
+    started_at: datetime | None
+    claimed_at: datetime | None
+    finished_at: datetime | None
+    seen_at: datetime | None
+    keep_until: datetime | None
+    artifacts: tuple[StoredArtifact, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job. `principal` is None where the machine did it."""
+
+    at: datetime
+    type: str
+    principal: int | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that announced itself. `unavailable` says which installed kinds it cannot run, and why."""
+
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    kinds: tuple[str, ...]
+    unavailable: Mapping[str, str]
+    max_jobs: int
+    running: int
+    started_at: datetime
+    seen_at: datetime
+    is_alive: bool

@@ -1,0 +1,268 @@
+"""Job kinds: a decorated function whose signature is its schema."""
+
+import difflib
+import importlib.util
+import inspect
+import json
+import logging
+import math
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from agent_tools.jobs.artifacts import Artifact, Result
+from agent_tools.jobs.context import seconds
+from agent_tools.jobs.errors import BadRequest, Problem, UnknownKind
+
+log = logging.getLogger("backburner.kinds")
+
+ENTRY_POINT_GROUP = "agent_tools.kinds"
+RESERVED = frozenset({"subject", "title", "labels", "again"})
+"""Argument names that every job has of its own."""
+MAX_ARGS_BYTES = 1_000_000
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_OFF = frozenset({"", "0", "false", "no", "off"})
+
+Made = Artifact | Iterable[Artifact] | Result | Mapping[str, Any] | None
+"""What a handler may return: files, a small JSON object, or a Result with both."""
+Handler = Callable[..., Awaitable[Made]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of job: what it is called, what it takes, how it is run."""
+
+    name: str
+    description: str
+    handler: Handler
+    arguments: type[BaseModel]
+    timeout_s: float
+    retries: int
+    usually: str
+    queue: str
+    needs: tuple[str, ...]
+    aliases: tuple[str, ...]
+    agent: bool
+    keep_days: int | None
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the arguments."""
+        return self.arguments.model_json_schema()
+
+    def parse(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as they will be kept: validated, defaults filled in. Raises BadRequest naming each bad one."""
+        refuse_unstorable(args)
+        try:
+            return self.arguments.model_validate(args).model_dump(mode="json")
+        except ValidationError as error:
+            self._refuse(error)
+
+    async def run(self, job: Any, args: Mapping[str, Any]) -> Made:
+        """Call the handler. Raises BadRequest when arguments that were kept no longer fit its signature."""
+        try:
+            parsed = self.arguments.model_validate(args)
+        except ValidationError as error:
+            self._refuse(error)
+        return await self.handler(job, **{name: getattr(parsed, name) for name in type(parsed).model_fields})
+
+    def missing(self, environment: Mapping[str, str]) -> str | None:
+        """Why this kind cannot run here, as a sentence; None when it can.
+
+        A need in capitals is an environment variable that must be set; `module:name` must be importable.
+        """
+        for need in self.needs:
+            if need.startswith("module:"):
+                module = need.removeprefix("module:")
+                if importlib.util.find_spec(module) is None:
+                    return f"The Python package '{module}' is not installed."
+            elif environment.get(need, "").lower() in _OFF:
+                return f"{need} is not set."
+        return None
+
+    def _refuse(self, error: ValidationError) -> NoReturn:
+        problems = [_problem(detail, self.arguments) for detail in error.errors(include_url=False)]
+        listed = " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5])
+        more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
+        raise BadRequest(f"{self.name} was not created. {listed}{more}", problems)
+
+
+def job_kind(
+    name: str,
+    *,
+    timeout: str | float = "10m",
+    retries: int = 2,
+    usually: str = "",
+    queue: str = "default",
+    needs: Iterable[str] = (),
+    aliases: Iterable[str] = (),
+    agent: bool = True,
+    keep: int | None = None,
+) -> Callable[[Handler], Kind]:
+    """Make a job kind of an async function `(job: JobContext, …) -> Artifact`.
+
+    The docstring is what agents read, the parameters after `job` are the schema. `timeout` counts one attempt's
+    running time. `retries` is how many further attempts follow an error. `usually` says how long it takes until
+    there are samples. `needs` lists settings and modules it cannot run without. `agent=False` hides it from
+    agents. `keep` is for how many days finished jobs are kept; None: the installation's rule.
+    """
+
+    def decorate(handler: Handler) -> Kind:
+        for each in (name, *aliases):
+            if not _NAME.fullmatch(each):
+                raise TypeError(f"{each!r} is no name for a kind: lower-case letters, digits and _, at most 40.")
+        if not inspect.iscoroutinefunction(handler):
+            raise TypeError(f"The handler of kind '{name}' must be an async function.")
+        if not (handler.__doc__ or "").strip():
+            raise TypeError(f"Kind '{name}' needs a docstring: it is what an agent reads to choose it.")
+        return Kind(
+            name=name,
+            description=inspect.cleandoc(handler.__doc__ or ""),
+            handler=handler,
+            arguments=_arguments(name, handler),
+            timeout_s=seconds(timeout),
+            retries=retries,
+            usually=usually,
+            queue=queue,
+            needs=tuple(needs),
+            aliases=tuple(aliases),
+            agent=agent,
+            keep_days=keep,
+        )
+
+    return decorate
+
+
+class Kinds(Mapping[str, Kind]):
+    """The installed kinds by name. Aliases are found, but not listed."""
+
+    def __init__(self, kinds: Iterable[Kind], broken: Mapping[str, str] | None = None) -> None:
+        self._kinds: dict[str, Kind] = {}
+        self._by_alias: dict[str, Kind] = {}
+        self.broken = dict(broken or {})
+        for kind in kinds:
+            for name in (kind.name, *kind.aliases):
+                if name in self._kinds or name in self._by_alias:
+                    raise TypeError(f"Two kinds are called '{name}'.")
+            self._kinds[kind.name] = kind
+            self._by_alias.update(dict.fromkeys(kind.aliases, kind))
+
+    def __getitem__(self, name: str) -> Kind:
+        return self._kinds.get(name) or self._by_alias[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def find(self, name: str) -> Kind:
+        """The kind of this name or alias. Raises UnknownKind, naming the nearest one."""
+        try:
+            return self[name]
+        except KeyError:
+            pass
+        if name in self.broken:
+            raise UnknownKind(f"The kind '{name}' is installed but could not be loaded: {self.broken[name]}")
+        near = difflib.get_close_matches(name, [*self._kinds, *self._by_alias], n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(sorted(self)) or 'none'}."
+        raise UnknownKind(f"There is no kind '{name[:60]}'.{hint}")
+
+
+def load_kinds(only: Iterable[str] = ()) -> Kinds:
+    """The kinds that the installed packages offer, all of them or `only` those named.
+
+    One that cannot be loaded is left out and reported in `Kinds.broken`: it must not take the others along.
+    """
+    wanted, kinds, broken = frozenset(only), list[Kind](), dict[str, str]()
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        if wanted and entry.name not in wanted:
+            continue
+        try:
+            kind = entry.load()
+            if not isinstance(kind, Kind):
+                raise TypeError(f"{entry.value} is not decorated with @job_kind")
+            kinds.append(kind)
+        except Exception as error:  # whatever somebody else's package raises on import
+            log.warning("the kind %s could not be loaded: %s: %s", entry.name, type(error).__name__, error)
+            log.debug("the kind %s could not be loaded", entry.name, exc_info=True)
+            broken[entry.name] = f"{type(error).__name__}: {error}"
+    return Kinds(kinds, broken)
+
+
+def refuse_unstorable(value: Any) -> None:
+    """Raise BadRequest for what Postgres or JSON cannot hold: NUL bytes, lone surrogates, not JSON, too large."""
+    problems = [Problem(path or "/", message) for path, message in _unstorable(value, "")]
+    if problems:
+        raise BadRequest(" ".join(f"{field}: {message}" for field, message in problems[:5]), problems)
+    size = len(json.dumps(value, ensure_ascii=False, default=str).encode())
+    if size > MAX_ARGS_BYTES:
+        raise BadRequest(
+            f"The arguments are {size / 1e6:.1f} MB of JSON; at most {MAX_ARGS_BYTES / 1e6:.0f} MB is accepted. "
+            "Put large content into a file, or split the work into several jobs."
+        )
+
+
+def _unstorable(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case str():
+            if "\0" in value:
+                yield path, "contains a NUL character, which cannot be kept. Remove it."
+            elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                yield path, "contains half of a surrogate pair, which is no text. Send valid Unicode."
+        case float():
+            if not math.isfinite(value):
+                yield path, "is not a finite number."
+        case None | bool() | int():
+            pass
+        case Mapping():
+            for key, inner in value.items():
+                yield from _unstorable(key, f"{path}/{key!r}" if path else repr(key))
+                yield from _unstorable(inner, f"{path}/{key}" if path else str(key))
+        case list() | tuple():
+            for index, inner in enumerate(value):
+                yield from _unstorable(inner, f"{path}/{index}")
+        case _:
+            yield path, f"is a {type(value).__name__}, which is not JSON."
+
+
+def _arguments(name: str, handler: Handler) -> type[BaseModel]:
+    parameters = list(inspect.signature(handler, eval_str=True).parameters.values())[1:]
+    fields: dict[str, Any] = {}
+    for parameter in parameters:
+        if parameter.name in RESERVED:
+            raise TypeError(f"Kind '{name}' declares '{parameter.name}', which every job already has.")
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"Kind '{name}' takes *{parameter.name}: its arguments must be named one by one.")
+        if parameter.annotation is parameter.empty:
+            raise TypeError(f"Kind '{name}' does not say what type '{parameter.name}' is.")
+        fields[parameter.name] = (
+            parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+    config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+    return create_model(f"{name}_arguments", __config__=config, **fields)
+
+
+def _problem(detail: Any, model: type[BaseModel]) -> Problem:
+    field = "/".join(str(part) for part in detail["loc"]) or "arguments"
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(detail["loc"][-1]), model.model_fields, n=1)
+        allowed = f"Did you mean '{near[0]}'?" if near else f"Allowed: {', '.join(model.model_fields)}."
+        return Problem(field, f"is not an argument. {allowed}")
+    if detail["type"] == "missing":
+        return Problem(field, "is required.")
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if detail["type"] == "value_error":
+        return Problem(field, message)
+    return Problem(field, f"{message[0].lower()}{message[1:]}, not {_shown(detail['input'])}.")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}… ({type(value).__name__} of length {len(value)})"

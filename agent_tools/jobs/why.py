@@ -1,0 +1,119 @@
+"""A job and the world → one sentence saying why it is where it is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from agent_tools.jobs.job import Job, JobStatus, Worker
+
+MAX_CRASHES = 3
+"""A job whose worker died this often is poison (machine.sql says the same)."""
+
+
+def why(job: Job, now: datetime, workers: Sequence[Worker], ahead: int = 0) -> str:
+    """One sentence, or two: what the job waits for, and what would help. `ahead` are due jobs before it in its queue."""
+    match job.status:
+        case JobStatus.QUEUED:
+            return _queued(job, now, [worker for worker in workers if worker.is_alive], ahead)
+        case JobStatus.RUNNING:
+            return _running(job, now)
+        case JobStatus.WAITING:
+            return _WAITING[job.waiting_for or "outside"]
+        case JobStatus.COMPLETED:
+            return f"Completed {_ago(job.finished_at, now)}{_in(job)}."
+        case JobStatus.FAILED:
+            return f"Failed {_ago(job.finished_at, now)}{_attempts(job)}: {_error(job)}"
+        case JobStatus.CANCELLED:
+            return f"Cancelled {_ago(job.finished_at, now)}."
+
+
+_WAITING = {
+    "person": "Waiting for a person's answer. It waits as long as that takes.",
+    "outside": "Waiting for something outside; it is asked again from time to time.",
+    "jobs": "Waiting for other jobs to end first.",
+}
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: `40 s`, `4 min`, `3 h`, `12 days`."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (unit != "days" and seconds >= size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int) -> str:
+    if job.run_after > now:
+        when = duration((job.run_after - now).total_seconds())
+        if job.errors and job.error:
+            return f"Tries again in {when} (attempt {job.errors + job.crashes + 1}{_of(job)}) after: {_error(job)}"
+        return f"Scheduled to begin in {when}."
+
+    since = f"Queued {duration((now - max(job.run_after, job.created_at)).total_seconds())}"
+    if job.crashes:
+        since += f" (its worker died {job.crashes} of {MAX_CRASHES} times)"
+    if not alive:
+        return f"{since}: no worker is alive. Start one with 'backburner up' or 'backburner worker'."
+    able = [worker for worker in alive if job.kind in worker.kinds]
+    if not able:
+        return f"{since}: no worker alive runs '{job.kind}' ({_they_run(alive)}).{_because(job, alive)}"
+    serving = [worker for worker in able if job.queue in worker.queues]
+    if not serving:
+        return f"{since}: no worker alive serves the queue '{job.queue}'. Set BACKBURNER_QUEUES={job.queue} for one."
+    free = sum(max(worker.max_jobs - worker.running, 0) for worker in serving)
+    if not free:
+        slots = sum(worker.max_jobs for worker in serving)
+        return f"{since}: all {slots} slots of {_count(len(serving), 'worker')} are taken; {_count(ahead, 'job')} of yours before it."
+    if job.crashes:
+        return f"{since}: it waits for a worker that runs no other job that has crashed."
+    if ahead:
+        return f"{since}: {_count(ahead, 'job')} of yours before it, {_count(free, 'slot')} free."
+    return f"{since}: about to begin."
+
+
+def _running(job: Job, now: datetime) -> str:
+    for_so_long = duration((now - job.claimed_at).total_seconds()) if job.claimed_at else "a moment"
+    where = f" on {job.worker}" if job.worker else ""
+    if job.lease_until and job.lease_until < now:
+        silent = duration((now - job.lease_until).total_seconds())
+        return f"Running for {for_so_long}{where}, but that worker's lease ran out {silent} ago; the sweep gives the job to another."
+    doing = ""
+    if job.progress:
+        percent = f" ({job.progress.percent}%)" if job.progress.percent is not None else ""
+        doing = f": {job.progress.message}{percent}"
+    return f"Running for {for_so_long}{where}, attempt {job.attempt}{_of(job)}{doing}."
+
+
+def _they_run(alive: Sequence[Worker]) -> str:
+    kinds = sorted({kind for worker in alive for kind in worker.kinds})
+    return f"{_count(len(alive), 'worker')}: {', '.join(kinds) or 'none at all'}"
+
+
+def _because(job: Job, alive: Sequence[Worker]) -> str:
+    reasons = {worker.unavailable[job.kind] for worker in alive if job.kind in worker.unavailable}
+    return f" {' '.join(sorted(reasons))}" if reasons else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _attempts(job: Job) -> str:
+    return f" after {_count(job.attempt, 'attempt')}" if job.attempt > 1 else ""
+
+
+def _of(job: Job) -> str:
+    return f" of {job.max_attempts}" if job.max_attempts and job.attempt <= job.max_attempts else ""
+
+
+def _error(job: Job) -> str:
+    return job.error.message if job.error else "no reason was given."
+
+
+def _in(job: Job) -> str:
+    if job.started_at and job.finished_at:
+        return f", in {duration((job.finished_at - job.started_at).total_seconds())}"
+    return ""
+
+
+def _ago(then: datetime | None, now: datetime) -> str:
+    return f"{duration((now - then).total_seconds())} ago" if then else "some time ago"

@@ -1,0 +1,177 @@
+"""What somebody asks for, checked at the door and made ready to be kept."""
+
+import copy
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from agent_tools.jobs.errors import BadRequest, Problem
+from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
+from sql.door import Filter
+
+PRIORITIES = {"low": -1, "normal": 0, "high": 1}
+UNORGANISED = frozenset({"unorganised", "unorganized", "default", "none", "null", ""})
+"""Words for no subject; none of them can be the name of one."""
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What somebody asks for."""
+
+    kind: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    subject: str | None = None
+    title: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+    priority: Literal["low", "normal", "high"] = "normal"
+    run_after: datetime | None = None
+
+
+class Parsed(NamedTuple):
+    """A job that may be kept: its kind, and the row as create_jobs reads it."""
+
+    kind: Kind
+    row: dict[str, Any]
+
+
+def parse_all(jobs: Sequence[NewJob], kinds: Kinds) -> list[Parsed]:
+    """All of a batch. Raises BadRequest naming every bad item (`jobs/3/theme`)."""
+    parsed, problems, sentences = list[Parsed](), list[Problem](), list[str]()
+    for number, job in enumerate(jobs):
+        try:
+            parsed.append(parse(job, kinds))
+        except BadRequest as error:
+            found = error.problems or (Problem("", str(error)),)
+            problems += [Problem(f"jobs/{number}/{problem.field}".rstrip("/"), problem.message) for problem in found]
+            sentences.append(f"jobs/{number}: {error}")
+    if problems:
+        more = f" And {len(sentences) - 5} more bad jobs." if len(sentences) > 5 else ""
+        raise BadRequest(f"Nothing was created. {' '.join(sentences[:5])}{more}", problems)
+    return parsed
+
+
+def parse(job: NewJob, kinds: Kinds) -> Parsed:
+    """One job. Raises BadRequest, naming each bad field."""
+    kind = kinds.find(job.kind)
+    refuse_unstorable({"subject": job.subject, "title": job.title, "labels": dict(job.labels)})
+    if job.priority not in PRIORITIES:
+        raise refused("priority", f"'{job.priority}' is not one of low, normal, high")
+    args, subject = kind.parse(job.args), subject_name(job.subject)
+    row = {
+        "kind": kind.name,
+        "queue": kind.queue,
+        "title": checked_title(job.title),
+        "args": args,
+        "args_hash": hash_of([kind.name, args]),
+        "subject": subject,
+        "subject_folded": folded(subject) if subject else None,
+        "labels": checked_labels(job.labels),
+        "priority": PRIORITIES[job.priority],
+        "run_after": job.run_after.isoformat() if job.run_after else None,
+        "again": job.again,
+    }
+    return Parsed(kind, row)
+
+
+def refused(name: str, problem: str) -> BadRequest:
+    """The error for one bad field."""
+    return BadRequest(f"{name}: {problem}.", [Problem(name, problem)])
+
+
+def job_filter(*, subject: str | None = None, **wanted: Any) -> Filter:
+    """Which jobs to list; a subject as somebody typed it, a word for none means the unorganised ones."""
+    if subject is None:
+        return Filter(**wanted)
+    name = subject_name(subject)
+    return Filter(**wanted, subject=folded(name)) if name else Filter(**wanted, unorganised=True)
+
+
+def subject_name(name: str | None) -> str | None:
+    """The subject's name, tidied; None where it means no subject. Raises BadRequest when it is too long."""
+    tidy = " ".join((name or "").split())
+    if folded(tidy) in UNORGANISED:
+        return None
+    if len(tidy) > 120:
+        raise BadRequest(
+            f"subject: {len(tidy)} characters are too many; at most 120.",
+            [Problem("subject", "at most 120 characters")],
+        )
+    return tidy
+
+
+def folded(name: str) -> str:
+    """A subject as it is compared: without regard to case, width and spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def hash_of(value: Any) -> str:
+    """SHA-256 of the value as canonical JSON, in hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def as_sent(job: NewJob) -> dict[str, Any]:
+    """The request without its defaults, so that a default that changes makes no false conflict."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in (*vars(job).items(), ("args", dict(job.args)), ("labels", dict(job.labels)))
+    }
+
+
+def checked_key(key: str | None) -> str | None:
+    """The idempotency key. Raises BadRequest when it is empty, too long or unprintable."""
+    if key is not None and not (0 < len(key) <= 255 and key.isprintable()):
+        raise refused("idempotency_key", "must be 1 to 255 printable characters")
+    return key
+
+
+def checked_title(title: str | None) -> str:
+    """The title, tidied; empty when there is none. Raises BadRequest when it is too long."""
+    tidy = " ".join((title or "").split())
+    if len(tidy) > 200:
+        raise refused("title", f"{len(tidy)} characters are too many; at most 200")
+    return tidy
+
+
+def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels. Raises BadRequest when they are too many or too long."""
+    is_good = len(labels) <= 20 and all(
+        isinstance(name, str) and isinstance(value, str) and 0 < len(name) <= 60 and len(value) <= 200
+        for name, value in labels.items()
+    )
+    if not is_good:
+        raise refused("labels", "at most 20 names of up to 60 characters, each with a text of up to 200")
+    return dict(labels)
+
+
+def with_changes(args: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with each path (`slides/2`, from 0) set to its new value. Raises BadRequest for a path that is not there."""
+    changed: Any = copy.deepcopy(dict(args))
+    for path, value in changes.items():
+        inner, parts = changed, path.strip("/").split("/")
+        for depth, part in enumerate(parts):
+            is_last = depth == len(parts) - 1
+            if isinstance(inner, list) and part.isdecimal() and int(part) < len(inner):
+                key: Any = int(part)
+            elif isinstance(inner, dict) and (part in inner or is_last):
+                key = part
+            else:
+                here = (
+                    f"{len(inner)} items, from 0"
+                    if isinstance(inner, list)
+                    else ", ".join(inner)
+                    if isinstance(inner, dict)
+                    else "no parts"
+                )
+                raise BadRequest(
+                    f"changes: there is no '{path}'; '{'/'.join(parts[:depth]) or 'args'}' has {here}.",
+                    [Problem(path, "no such argument")],
+                )
+            if is_last:
+                inner[key] = value
+            inner = inner[key]
+    return dict(changed)

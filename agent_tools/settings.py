@@ -1,0 +1,115 @@
+"""The settings of an installation, from the environment; read where things are wired, and by kinds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agent_tools.embedded import Home, Runtime, default_home
+from agent_tools.jobs.errors import Misconfigured
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of its alias; unset means the default shown by `backburner config`."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore")
+
+    database_url: str = Field("", alias="DATABASE_URL", description="Postgres 15 or newer; unset: the embedded one")
+    redis_url: str = Field("", alias="REDIS_URL", description="Redis or Valkey; unset: the embedded one")
+    home: Path = Field(
+        default_factory=default_home,
+        alias="BACKBURNER_HOME",
+        description="where embedded servers, artifacts and runtime.json live",
+    )
+    port: int = Field(8808, alias="BACKBURNER_PORT", ge=1, le=65535, description="where pages, API and /mcp are served")
+    queues: Words = Field(
+        ("default",), alias="BACKBURNER_QUEUES", description="the queues that workers here serve, by comma"
+    )
+    kinds: Words = Field(
+        (), alias="BACKBURNER_KINDS", description="the kinds switched on here, by comma; unset: all installed"
+    )
+    drills: bool = Field(
+        False, alias="BACKBURNER_DRILLS", description="offer the kind 'drill', for operators and tests"
+    )
+    max_jobs: int = Field(
+        10, alias="BACKBURNER_MAX_JOBS", ge=1, le=1000, description="jobs that one worker runs at once"
+    )
+    lease_s: float = Field(
+        15, alias="BACKBURNER_LEASE_S", ge=0.5, le=600, description="how long a silent worker keeps its jobs"
+    )
+    sweep_s: float = Field(
+        1, alias="BACKBURNER_SWEEP_S", ge=0.1, le=60, description="how often lost jobs are looked for"
+    )
+    artifacts_url: str = Field(
+        "", alias="BACKBURNER_ARTIFACTS_URL", description="folder of the artifacts; unset: in BACKBURNER_HOME"
+    )
+    log_level: str = Field("INFO", alias="BACKBURNER_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("queues", "kinds", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _only_folders(cls, value: str) -> str:
+        if "://" in value and not value.startswith("file://"):
+            raise ValueError("only a folder (a path or file://…) is supported")
+        return value
+
+    @classmethod
+    def read(cls) -> "Settings":
+        """The environment's. Raises Misconfigured, naming each bad variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = "; ".join(f"{'/'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
+            raise Misconfigured(f"The settings are not usable. {wrong}") from error
+
+    @property
+    def beat_s(self) -> float:
+        """How often a worker renews its leases: two beats may be lost."""
+        return self.lease_s / 3
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of the artifact store."""
+        return Path(self.artifacts_url.removeprefix("file://")) if self.artifacts_url else Home(self.home).artifacts
+
+    def attached(self) -> "Settings":
+        """These settings with the addresses of the running `up` filled in. Raises Misconfigured when none runs."""
+        if self.database_url and self.redis_url:
+            return self
+        runtime = Runtime.read(Home(self.home))
+        if runtime is None:
+            unset = " and ".join(
+                name for name, url in (("DATABASE_URL", self.database_url), ("REDIS_URL", self.redis_url)) if not url
+            )
+            raise Misconfigured(
+                f"{unset}: not set, and no 'backburner up' runs with home {self.home}. Start it, or set them."
+            )
+        return self.model_copy(
+            update={
+                "database_url": self.database_url or runtime.database_url,
+                "redis_url": self.redis_url or runtime.redis_url,
+            }
+        )
+
+    def shown(self) -> dict[str, tuple[str, str]]:
+        """Variable → its value with secrets masked, and what it is for."""
+        return {
+            str(field.alias): (masked(str(getattr(self, name))), field.description or "")
+            for name, field in type(self).model_fields.items()
+        }
+
+
+def masked(url: str) -> str:
+    """The same without the password that a URL may carry."""
+    scheme, sep, rest = url.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    if not sep or not at or ":" not in credentials:
+        return url
+    return f"{scheme}://{credentials.partition(':')[0]}:•••@{host}"

@@ -1,0 +1,152 @@
+"""What a person sees in a terminal: tables, a job in full, and a job's progress while it runs."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from agent_tools.app import Backburner
+from agent_tools.jobs.job import Event, Job, JobStatus
+from agent_tools.jobs.kinds import Kinds
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_LOOKS = {
+    JobStatus.QUEUED: "cyan",
+    JobStatus.RUNNING: "blue",
+    JobStatus.WAITING: "yellow",
+    JobStatus.COMPLETED: "green",
+    JobStatus.FAILED: "red",
+    JobStatus.CANCELLED: "bright_black",
+}
+
+
+def say(sentence: str) -> None:
+    """A remark beside the output: to stderr, so that stdout stays what was asked for."""
+    err.print(escape(sentence), style="bright_black")
+
+
+def complain(sentence: str) -> None:
+    """An error, as a sentence."""
+    err.print(f"[red]Error:[/red] {escape(sentence)}", soft_wrap=True)
+
+
+def print_jobs(jobs: Sequence[Job], now: datetime) -> None:
+    """A table, newest first."""
+    if not jobs:
+        say("No jobs. Create one: backburner run page content='# Hello'")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("ID", "Kind", "Status", "Subject", "Title", "Created"):
+        table.add_column(column, no_wrap=column in ("ID", "Status", "Created"), header_style="bold")
+    for job in jobs:
+        subject = job.subject or "[bright_black]unorganised[/]"
+        age = _ago((now - job.created_at).total_seconds())
+        title = job.title or job.result_line or ""
+        table.add_row(
+            job.id, job.kind, _status(job), subject if not job.subject else escape(subject), escape(title), age
+        )
+    out.print(table)
+
+
+def print_job(job: Job, why: str, events: Sequence[Event], paths: Mapping[str, str]) -> None:
+    """One job in full: where it is, what it made, what happened to it."""
+    out.print(f"[bold]{job.id}[/]  {job.kind}  {_status(job)}  [bold]{escape(job.title)}[/]")
+    out.print(escape(why), soft_wrap=True)
+    if job.result_line:
+        out.print(f"Result: {escape(job.result_line)}", soft_wrap=True)
+    out.print(f"Subject: {escape(job.subject or 'unorganised')}")
+    if job.labels:
+        out.print("Labels: " + ", ".join(f"{escape(name)}={escape(value)}" for name, value in job.labels.items()))
+    if job.redo_of:
+        out.print(f"A new version of {job.redo_of}")
+    for artifact in job.artifacts:
+        out.print(
+            f"  {escape(artifact.title)}  [bright_black]{_size(artifact.bytes)}  {escape(paths[artifact.name])}[/]",
+            soft_wrap=True,
+        )
+    for event in events:
+        told = ", ".join(f"{name} {value}" for name, value in event.data.items() if not isinstance(value, dict | list))
+        out.print(f"  [bright_black]{event.at:%Y-%m-%d %H:%M:%S}  {event.type}  {escape(told)}[/]", soft_wrap=True)
+
+
+def print_made(backburner: Backburner, job: Job) -> None:
+    """What a finished job left: its line, and where the files are."""
+    out.print(f"[green]✓[/] {escape(job.result_line or job.title or job.kind)}")
+    previews = [artifact for artifact in job.artifacts if artifact.media_type == "image/png"]
+    for artifact in job.artifacts:
+        if artifact not in previews or len(previews) == 1:
+            out.print(f"  {escape(str(backburner.artifact_path(job, artifact)))}", soft_wrap=True)
+    if len(previews) > 1:
+        out.print(
+            f"  {escape(str(backburner.artifact_path(job, previews[0]).parent))}/  ({len(previews)} previews)",
+            soft_wrap=True,
+        )
+
+
+def print_kinds(kinds: Kinds, missing: Mapping[str, str]) -> None:
+    """What there is, what each takes, and why some cannot run here."""
+    for kind in kinds.values():
+        lack = missing.get(kind.name)
+        off = f"  [yellow]{escape(lack)}[/]" if lack else ""
+        out.print(f"[bold]{kind.name}[/]  [bright_black]{escape(kind.usually)}[/]{off}")
+        out.print(f"  {escape(kind.description.splitlines()[0])}", soft_wrap=True)
+        for name, about in kind.schema.get("properties", {}).items():
+            needed = " (required)" if name in kind.schema.get("required", ()) else ""
+            out.print(f"    {name}[bright_black]{needed}  {escape(about.get('description', ''))}[/]", soft_wrap=True)
+    for name, reason in kinds.broken.items():
+        out.print(f"[bold]{escape(name)}[/]  [red]{escape(reason)}[/]")
+
+
+async def watch(backburner: Backburner, job_id: str) -> Job:
+    """Show the job's progress until it ends. Ctrl-C only stops watching."""
+    bar = Progress(
+        SpinnerColumn(finished_text=" "), TextColumn("{task.description}"), BarColumn(bar_width=30), TaskProgressColumn(), TimeElapsedColumn(),
+        console=err, transient=sys.stderr.isatty(),
+    )  # fmt: skip
+    with bar:
+        job = await backburner.get(job_id)
+        task = bar.add_task(_doing(job), total=None)
+        while True:
+            bar.update(task, description=_doing(job), **_how_far(job))
+            if job.status.is_final:
+                return job
+            (job,) = await backburner.wait([job_id], 30, until="change", since={job_id: job.version})
+
+
+def _doing(job: Job) -> str:
+    if job.status == JobStatus.RUNNING and job.progress:
+        return escape(job.progress.message)
+    return str(job.status) if not job.crashes else f"{job.status} again, its worker died"
+
+
+def _how_far(job: Job) -> dict[str, Any]:
+    if job.status == JobStatus.COMPLETED:
+        return {"completed": 1, "total": 1}
+    if job.progress and job.progress.of:
+        return {"completed": job.progress.done or 0, "total": job.progress.of}
+    return {}
+
+
+def _status(job: Job) -> str:
+    return f"[{_LOOKS[job.status]}]{job.status}[/]"
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"
+
+
+def _size(count: int) -> str:
+    for unit, size in (("MB", 1_000_000), ("kB", 1000)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

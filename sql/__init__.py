@@ -1,0 +1,1 @@
+"""The book: Postgres, and the only place that opens a cursor."""

@@ -1,0 +1,176 @@
+"""The door's side of the book: what one tenant may ask and read, as the role backburner_door."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from psycopg.types.json import Jsonb
+
+from agent_tools.jobs.job import Event, Job, Worker
+from sql import rows
+from sql.connect import Pool, failures, jsonb, open_pool
+from sql.queries import queries
+from sql.schema import DOOR
+
+Fields = Mapping[str, Any]
+
+
+class Created(NamedTuple):
+    """The job at one place of a batch: made now (`created`), or the one that it is the same as."""
+
+    place: int
+    id: str
+    created: bool
+    dispatch: int
+    queue: str
+    priority: int
+
+
+class Cancelled(NamedTuple):
+    """A job that was stopped; `fence` is under which a worker may still be running it, None when none was."""
+
+    id: str
+    fence: int | None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs a list shows; None everywhere means all of the tenant's."""
+
+    ids: Sequence[str] | None = None
+    status: Sequence[str] | None = None
+    kind: Sequence[str] | None = None
+    subject: str | None = None
+    unorganised: bool = False
+    labels: Mapping[str, str] | None = None
+    batch_id: str | None = None
+    principal: int | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    older_than: tuple[datetime, str] | None = None
+    """Where the page before ended: the last job's created_at and id."""
+
+
+_CONDITIONS: Mapping[str, str] = {
+    "ids": "j.id = ANY(%(ids)s)",
+    "status": "j.status = ANY(%(status)s)",
+    "kind": "j.kind = ANY(%(kind)s)",
+    "subject": "j.subject_id = (SELECT id FROM subjects WHERE tenant_id = current_tenant() AND folded = %(subject)s)",
+    "unorganised": "j.subject_id IS NULL",
+    "labels": "j.labels @> %(labels)s",
+    "batch_id": "j.batch_id = %(batch_id)s",
+    "principal": "j.principal_id = %(principal)s",
+    "created_after": "j.created_at >= %(created_after)s",
+    "created_before": "j.created_at < %(created_before)s",
+    "older_than": "(j.created_at, j.id) < (%(older_at)s, %(older_id)s)",
+}
+
+
+class DoorStore:
+    """The verbs and reads of doors. Every call names its tenant; the database lets it see no other."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str, *, size: int = 8) -> AsyncIterator["DoorStore"]:
+        """Connect. Raises BookUnavailable."""
+        async with open_pool(database_url, DOOR, size=size) as pool:
+            yield cls(pool)
+
+    async def create(
+        self, tenant: int, principal: int, jobs: Sequence[Fields], *, guard_s: float, is_batch: bool
+    ) -> list[Created]:
+        """All of `jobs` or none, in order. Raises Conflict for a key used for another request, NotNow for a redo too early."""
+        batch = {"tenant": tenant, "principal": principal, "jobs": list(jobs), "guard_s": guard_s, "is_batch": is_batch}
+        return [
+            Created(**row)
+            for row in await self._call(
+                "SELECT place, id, created, dispatch, queue, priority FROM create_jobs(%s)", batch
+            )
+        ]
+
+    async def cancel(
+        self, tenant: int, principal: int, ids: Sequence[str], reason: str | None = None
+    ) -> list[Cancelled]:
+        """Those that had not ended; the others are missing."""
+        batch = {"tenant": tenant, "principal": principal, "jobs": list(ids), "reason": reason}
+        return [Cancelled(**row) for row in await self._call("SELECT id, fence FROM cancel_jobs(%s)", batch)]
+
+    async def organise(self, tenant: int, principal: int, ids: Sequence[str], changes: Fields) -> dict[str, str | None]:
+        """The jobs that changed, and the subject that each had before."""
+        batch = {"tenant": tenant, "principal": principal, "jobs": list(ids), "set": dict(changes)}
+        found = await self._call("SELECT id, was_subject FROM organise_jobs(%s)", batch)
+        return {row["id"]: row["was_subject"] for row in found}
+
+    async def delete(self, tenant: int, principal: int, ids: Sequence[str]) -> list[str]:
+        """Those that had ended and are gone now."""
+        batch = {"tenant": tenant, "principal": principal, "jobs": list(ids)}
+        return [row["id"] for row in await self._call("SELECT id FROM delete_jobs(%s)", batch)]
+
+    async def jobs(self, tenant: int, wanted: Filter, *, limit: int = 100) -> list[Job]:
+        """The tenant's jobs that fit, newest first."""
+        given = {name: value for name in _CONDITIONS if (value := getattr(wanted, name)) not in (None, False)}
+        where: list[str] = ["j.tenant_id = current_tenant()", *(_CONDITIONS[name] for name in given)]
+        parameters: dict[str, Any] = {**given, "limit": limit}
+        if wanted.labels is not None:
+            parameters["labels"] = Jsonb(dict(wanted.labels))
+        if wanted.older_than:
+            parameters["older_at"], parameters["older_id"] = parameters.pop("older_than")
+        text = f"{queries()['job_columns']} WHERE {' AND '.join(where)} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
+        return [rows.job(row) for row in await self._read(tenant, text, parameters)]
+
+    async def events(self, tenant: int, job_id: str) -> list[Event]:
+        """What happened to the job, oldest first; also after it was deleted."""
+        return [Event(**row) for row in await self._read(tenant, queries()["events"], {"job": job_id})]
+
+    async def workers(self, tenant: int) -> list[Worker]:
+        """Who works here, the living first."""
+        return [rows.worker(row) for row in await self._read(tenant, queries()["workers"])]
+
+    async def ahead(self, tenant: int, job_id: str) -> int:
+        """How many due jobs of the tenant stand before this one."""
+        return int((await self._read(tenant, queries()["ahead"], {"job": job_id}))[0]["ahead"])
+
+    async def now(self, tenant: int) -> datetime:
+        """The database's clock."""
+        return cast("datetime", (await self._read(tenant, queries()["now"]))[0]["now"])
+
+    async def tokens(self, tenant: int) -> list[dict[str, Any]]:
+        """All tokens of the tenant, revoked ones too; never a secret."""
+        return await self._read(tenant, queries()["tokens"])
+
+    async def add_token(
+        self, tenant: int, principal: int, name: str, secret_hash: bytes, scopes: Sequence[str], lasts: str | None
+    ) -> int:
+        """Keep the hash of a new token; `lasts` is how long it is good, such as `90 days`, None for ever. Gives its number."""
+        parameters = {
+            "principal": principal,
+            "name": name,
+            "secret_hash": secret_hash,
+            "scopes": list(scopes),
+            "lasts": lasts,
+        }
+        return int((await self._read(tenant, queries()["add_token"], parameters))[0]["id"])
+
+    async def revoke_token(self, tenant: int, token: int) -> bool:
+        """Whether there was such a token, still good until now."""
+        return bool(await self._read(tenant, queries()["revoke_token"], {"token": token}))
+
+    async def _call(self, text: str, batch: Fields) -> list[dict[str, Any]]:
+        with failures():
+            async with self._pool.connection() as connection:
+                return await (await connection.execute(text, (jsonb(batch),))).fetchall()
+
+    async def _read(self, tenant: int, text: str, parameters: Fields | None = None) -> list[dict[str, Any]]:
+        # One round trip: a pipeline without BEGIN is one implicit transaction, so the setting is in force for the
+        # SELECT and gone after it. A BEGIN … COMMIT block costs three times as much; a plain SET would leak.
+        with failures():
+            async with self._pool.connection() as connection:
+                async with connection.pipeline():
+                    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
+                    cursor = await connection.execute(text, parameters)
+                return await cursor.fetchall()

@@ -1,0 +1,114 @@
+"""The hands' side of the book: what workers do to jobs of every tenant, as the role backburner_hands."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from psycopg.types.json import Jsonb
+
+from sql.connect import Pool, failures, jsonb, open_pool
+from sql.queries import queries
+from sql.schema import HANDS
+
+Fields = Mapping[str, Any]
+
+
+class Claim(NamedTuple):
+    """A job that is ours under this fence, until the lease runs out."""
+
+    id: str
+    tenant: int
+    kind: str
+    title: str
+    args: Mapping[str, Any]
+    fence: int
+    attempt: int
+    timeout_s: float
+
+
+class Look(NamedTuple):
+    """How a job stands for whoever held its fence."""
+
+    status: str
+    is_late: bool | None
+
+
+class Principal(NamedTuple):
+    """Somebody who may ask for things: a person, or a person's agent."""
+
+    tenant: int
+    principal: int
+    name: str
+    scopes: tuple[str, ...]
+
+
+class HandsStore:
+    """The verbs of workers, for any tenant. What a verb does not give back has not moved."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str, *, size: int = 4) -> AsyncIterator["HandsStore"]:
+        """Connect. Raises BookUnavailable."""
+        async with open_pool(database_url, HANDS, size=size) as pool:
+            yield cls(pool)
+
+    async def announce(self, presence: Fields) -> int:
+        """Say that this process works here, and what it can do. Gives the worker's number."""
+        return int((await self._call("SELECT announce_worker(%s) AS id", presence))[0]["id"])
+
+    async def claim(self, worker: int, lease_s: float, kinds: Fields, ids: Sequence[str]) -> list[Claim]:
+        """Those of `ids` that are ours now. `kinds` are the announced ones, each with timeout_s and max_attempts."""
+        batch = {"worker": worker, "lease_s": lease_s, "kinds": dict(kinds), "jobs": list(ids)}
+        text = "SELECT id, tenant_id, kind, title, args, fence, attempt, timeout_s FROM claim_jobs(%s)"
+        return [Claim(*row.values()) for row in await self._call(text, batch)]
+
+    async def progress(self, said: Sequence[Fields]) -> set[str]:
+        """Write how far running jobs are; gives those that are still ours."""
+        return {row["id"] for row in await self._call("SELECT id FROM progress_jobs(%s)", {"jobs": list(said)})}
+
+    async def settle(self, endings: Sequence[Fields]) -> dict[tuple[str, int], str]:
+        """Write how attempts ended: (id, fence) → the status that each has now."""
+        found = await self._call("SELECT id, fence, status FROM settle_jobs(%s)", {"jobs": list(endings)})
+        return {(row["id"], row["fence"]): row["status"] for row in found}
+
+    async def look(self, job_id: str, fence: int) -> Look | None:
+        """How the job stands under this fence; None when it is gone or was claimed again."""
+        found = await self._call(queries()["look"], None, job=job_id, fence=fence)
+        return Look(**found[0]) if found else None
+
+    async def step(self, tenant: int, job_id: str, name: str, args_hash: bytes, reuse: str | None) -> tuple[Any] | None:
+        """The recorded value, as a tuple of one; None when it was not run yet."""
+        found = await self._call(
+            queries()["step"], None, tenant=tenant, job=job_id, name=name, args_hash=args_hash, reuse=reuse
+        )
+        return (found[0]["value"],) if found else None
+
+    async def record_step(self, step: Fields) -> bool:
+        """Keep a step's value; False when the job is no longer ours."""
+        return bool(await self._call("SELECT id FROM record_step(%s)", step))
+
+    async def kept_files(self, pairs: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Of these (job, fence) pairs, those whose files must stay."""
+        asked = Jsonb([{"job_id": job_id, "fence": fence} for job_id, fence in pairs])
+        return {(row["job_id"], row["fence"]) for row in await self._call(queries()["kept_files"], None, pairs=asked)}
+
+    async def principal_of_token(self, secret_hash: bytes) -> Principal | None:
+        """Who holds this token; None when nobody does, any longer or at all."""
+        return self._principal(await self._call(queries()["principal_of_token"], None, secret_hash=secret_hash))
+
+    async def principal_by_name(self, tenant: str, name: str) -> Principal | None:
+        """The principal of this name; None when there is none."""
+        return self._principal(await self._call(queries()["principal_by_name"], None, tenant=tenant, name=name))
+
+    @staticmethod
+    def _principal(found: list[dict[str, Any]]) -> Principal | None:
+        return Principal(**{**found[0], "scopes": tuple(found[0]["scopes"])}) if found else None
+
+    async def _call(self, text: str, batch: Fields | None, **parameters: Any) -> list[dict[str, Any]]:
+        with failures():
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(text, parameters if batch is None else (jsonb(batch),))
+                return await cursor.fetchall()

@@ -1,0 +1,453 @@
+-- The machine: every verb that moves a job, one function each, for a batch of jobs. `migrate` applies this file
+-- whole whenever it differs from what is in force; so a verb takes one jsonb, and its signature never changes.
+-- Arrows are drawn in agent_tools/jobs/job.py (TRANSITIONS); what a function does not return has not moved.
+
+DO $$
+DECLARE
+  verb regprocedure;
+BEGIN
+  FOR verb IN SELECT oid::regprocedure FROM pg_proc
+               WHERE pronamespace = 'backburner'::regnamespace AND proname <> 'current_tenant' LOOP
+    EXECUTE format('DROP FUNCTION %s', verb);
+  END LOOP;
+END $$;
+
+-- 13 characters of lower-case Crockford base32: 5 of time (minutes since 2026), 8 random. Short enough for a model
+-- to copy, in order enough for an index; create_jobs tries again on the collision that will come one day.
+CREATE FUNCTION new_job_id() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  alphabet constant text := '0123456789abcdefghjkmnpqrstvwxyz';
+  bytes constant bytea := uuid_send(gen_random_uuid());
+  bits bigint := floor(extract(epoch FROM now() - timestamptz '2026-01-01 00:00+00') / 60)::bigint & 33554431;
+  made text := '';
+BEGIN
+  FOR i IN 0..4 LOOP
+    made := substr(alphabet, (bits & 31)::int + 1, 1) || made;
+    bits := bits >> 5;
+  END LOOP;
+  FOR i IN 0..4 LOOP
+    bits := (bits << 8) | get_byte(bytes, i);
+  END LOOP;
+  FOR i IN 1..8 LOOP
+    made := made || substr(alphabet, (bits & 31)::int + 1, 1);
+    bits := bits >> 5;
+  END LOOP;
+  RETURN made;
+END $$;
+
+-- Exponential with full jitter on its upper half: about 5 s, 10 s, 20 s … at most 10 min.
+CREATE FUNCTION backoff(errors int) RETURNS interval LANGUAGE sql VOLATILE
+  RETURN make_interval(secs => least(5 * power(2, errors - 1), 600) * (0.5 + random() / 2));
+
+-- ------------------------------------------------------------------------------------------------ the door's verbs
+
+-- → queued. Gives every asked position its job: a new one, or the one that it is the same as. A repeated
+-- idempotency key is the same job if the request is the same, else BB001; a redo of what has not ended is BB002.
+CREATE FUNCTION create_jobs(batch jsonb)
+  RETURNS TABLE (place int, id text, created boolean, dispatch int, queue text, priority smallint)
+  LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  the_tenant constant bigint := (batch ->> 'tenant')::bigint;
+  the_principal constant bigint := (batch ->> 'principal')::bigint;
+  guard constant interval := make_interval(secs => (batch ->> 'guard_s')::float8);
+  the_batch text;
+  clashing text;
+  constraint_hit text;
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+
+  -- Two creates of the same thing at once: the second waits here until the first can be seen.
+  PERFORM pg_advisory_xact_lock(locks.key)
+     FROM (SELECT DISTINCT hashtextextended(format('%s/%s', the_tenant, the_principal), 0) # (('x' || left(j ->> 'args_hash', 3))::bit(12)::bigint) AS key
+             FROM jsonb_array_elements(batch -> 'jobs') AS j
+            WHERE j ->> 'idempotency_key' IS NULL AND NOT (j ->> 'again')::boolean ORDER BY 1) AS locks;
+
+  IF jsonb_path_exists(batch, '$.jobs[*].subject ? (@ != null)') THEN
+    INSERT INTO subjects (tenant_id, name, folded)
+    SELECT DISTINCT ON (j ->> 'subject_folded') the_tenant, j ->> 'subject', j ->> 'subject_folded'
+      FROM jsonb_array_elements(batch -> 'jobs') AS j WHERE j ->> 'subject' IS NOT NULL
+        ON CONFLICT (tenant_id, folded) DO NOTHING;
+  END IF;
+
+  IF jsonb_path_exists(batch, '$.jobs[*].redo_of ? (@ != null)') THEN
+    SELECT string_agg(j ->> 'redo_of', ', ') INTO clashing
+      FROM jsonb_array_elements(batch -> 'jobs') AS j
+     WHERE j ->> 'redo_of' IS NOT NULL
+       AND NOT EXISTS (SELECT FROM jobs old WHERE old.tenant_id = the_tenant AND old.id = j ->> 'redo_of' AND old.finished_at IS NOT NULL);
+    IF clashing IS NOT NULL THEN
+      RAISE EXCEPTION 'not ended: %', clashing USING ERRCODE = 'BB002', DETAIL = clashing;
+    END IF;
+  END IF;
+
+  LOOP
+    BEGIN
+      IF (batch ->> 'is_batch')::boolean THEN
+        the_batch := new_job_id();
+      END IF;
+      RETURN QUERY
+      WITH asked AS MATERIALIZED (
+        SELECT e.ordinality::int - 1 AS place, new_job_id() AS id, r.*
+          FROM jsonb_array_elements(batch -> 'jobs') WITH ORDINALITY AS e (job, ordinality),
+               jsonb_to_record(e.job) AS r (kind text, queue text, title text, args jsonb, subject_folded text, labels jsonb,
+                 priority smallint, run_after timestamptz, redo_of text, idempotency_key text, request_hash text,
+                 args_hash text, again boolean)
+      ), same AS MATERIALIZED (
+        SELECT DISTINCT ON (a.place) a.place, j.id, j.dispatch, j.queue, j.priority
+          FROM asked a JOIN jobs j ON j.tenant_id = the_tenant AND j.principal_id = the_principal AND j.args_hash = decode(a.args_hash, 'hex')
+         WHERE a.idempotency_key IS NULL AND NOT a.again
+           AND (j.status IN ('queued', 'running', 'waiting') OR (j.status = 'completed' AND j.finished_at > now() - guard))
+         ORDER BY a.place, j.created_at DESC
+      ), made AS (
+        INSERT INTO jobs AS j (id, tenant_id, principal_id, kind, queue, title, args, subject_id, labels, priority, run_after, redo_of,
+                               batch_id, idempotency_key, request_hash, args_hash, rung_at, dispatch)
+        SELECT a.id, the_tenant, the_principal, a.kind, a.queue, a.title, a.args, s.id, a.labels, a.priority, coalesce(a.run_after, now()),
+               a.redo_of, the_batch, a.idempotency_key, decode(a.request_hash, 'hex'), decode(a.args_hash, 'hex'),
+               CASE WHEN a.run_after IS NULL OR a.run_after <= now() THEN now() END,
+               CASE WHEN a.run_after IS NULL OR a.run_after <= now() THEN 1 ELSE 0 END
+          FROM asked a LEFT JOIN subjects s ON s.tenant_id = the_tenant AND s.folded = a.subject_folded
+         WHERE NOT EXISTS (SELECT FROM same WHERE same.place = a.place)
+            ON CONFLICT (tenant_id, principal_id, idempotency_key) WHERE idempotency_key IS NOT NULL
+            DO UPDATE SET idempotency_key = EXCLUDED.idempotency_key
+        RETURNING j.id, j.idempotency_key, j.request_hash, j.dispatch, j.queue, j.priority, j.redo_of, xmax = 0 AS created
+      ), told AS (
+        INSERT INTO job_events (tenant_id, job_id, principal_id, type) SELECT the_tenant, m.id, the_principal, 'created' FROM made m WHERE m.created
+      ), taken_over AS (
+        INSERT INTO job_steps (tenant_id, job_id, name, args_hash, reuse, value, took_s, recorded_at)
+        SELECT the_tenant, m.id, s.name, s.args_hash, s.reuse, s.value, s.took_s, s.recorded_at
+          FROM made m JOIN job_steps s ON s.tenant_id = the_tenant AND s.job_id = m.redo_of WHERE m.created
+      )
+      SELECT a.place, m.id, true, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.id = a.id
+      UNION ALL
+      SELECT a.place, m.id, false, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.idempotency_key = a.idempotency_key
+       WHERE NOT m.created AND refuse_other_request(m.request_hash, a.request_hash, a.idempotency_key)
+      UNION ALL
+      SELECT s.place, s.id, false, s.dispatch, s.queue, s.priority FROM same s
+      ORDER BY 1;
+      RETURN;
+    EXCEPTION WHEN unique_violation THEN
+      GET STACKED DIAGNOSTICS constraint_hit = CONSTRAINT_NAME;
+      IF constraint_hit <> 'jobs_pkey' THEN
+        RAISE;
+      END IF;
+    END;
+  END LOOP;
+END $$;
+
+-- True, or the end of the whole batch: a key stands for one request.
+CREATE FUNCTION refuse_other_request(kept bytea, sent text, key text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF kept IS DISTINCT FROM decode(sent, 'hex') THEN
+    RAISE EXCEPTION 'idempotency key used for another request: %', key USING ERRCODE = 'BB001', DETAIL = key;
+  END IF;
+  RETURN true;
+END $$;
+
+-- queued, running, waiting → cancelled. Gives the fence under which a worker may be running it.
+CREATE FUNCTION cancel_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  RETURN QUERY
+  WITH wanted AS MATERIALIZED (
+    SELECT j.id, j.status FROM jobs j
+     WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (SELECT jsonb_array_elements_text(batch -> 'jobs'))
+       AND j.status IN ('queued', 'running', 'waiting') ORDER BY j.id FOR UPDATE
+  ), cancelled AS (
+    UPDATE jobs j SET status = 'cancelled', waiting_for = NULL, lease_until = NULL, deadline_at = NULL, worker_id = NULL,
+           finished_at = now(), keep_until = now() + interval '30 days', version = j.version + 1
+      FROM wanted WHERE j.id = wanted.id
+    RETURNING j.id, j.tenant_id, j.fence, wanted.status AS was
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
+    SELECT c.tenant_id, c.id, (batch ->> 'principal')::bigint, 'cancelled', jsonb_strip_nulls(jsonb_build_object('reason', batch ->> 'reason', 'was', c.was))
+      FROM cancelled c
+  )
+  SELECT c.id, CASE WHEN c.was = 'running' THEN c.fence END FROM cancelled c;
+END $$;
+
+-- Any status. Sets what is named in `set`: subject (null: unorganised), title, labels. Gives what changed, and from what.
+CREATE FUNCTION organise_jobs(batch jsonb) RETURNS TABLE (id text, was_subject text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  the_tenant constant bigint := (batch ->> 'tenant')::bigint;
+  to_set constant jsonb := batch -> 'set';
+  new_subject bigint;
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  IF to_set ->> 'subject' IS NOT NULL THEN
+    INSERT INTO subjects (tenant_id, name, folded) VALUES (the_tenant, to_set ->> 'subject', to_set ->> 'subject_folded')
+        ON CONFLICT (tenant_id, folded) DO UPDATE SET folded = EXCLUDED.folded RETURNING subjects.id INTO new_subject;
+  END IF;
+  RETURN QUERY
+  WITH wanted AS MATERIALIZED (
+    SELECT j.id, j.title, j.labels, j.subject_id, s.name AS subject
+      FROM jobs j LEFT JOIN subjects s ON s.tenant_id = j.tenant_id AND s.id = j.subject_id
+     WHERE j.tenant_id = the_tenant AND j.id = ANY (SELECT jsonb_array_elements_text(batch -> 'jobs'))
+     ORDER BY j.id FOR UPDATE OF j
+  ), organised AS (
+    UPDATE jobs j SET version = j.version + 1,
+           subject_id = CASE WHEN to_set ? 'subject' THEN new_subject ELSE j.subject_id END,
+           title = coalesce(to_set ->> 'title', j.title),
+           labels = coalesce(to_set -> 'labels', j.labels)
+      FROM wanted w
+     WHERE j.id = w.id AND (j.subject_id, j.title, j.labels) IS DISTINCT FROM
+           (CASE WHEN to_set ? 'subject' THEN new_subject ELSE j.subject_id END, coalesce(to_set ->> 'title', j.title), coalesce(to_set -> 'labels', j.labels))
+    RETURNING j.id, w.subject, w.title, w.labels
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
+    SELECT the_tenant, o.id, (batch ->> 'principal')::bigint, 'organised',
+           jsonb_build_object('to', to_set - 'subject_folded', 'from', jsonb_build_object('subject', o.subject, 'title', o.title, 'labels', o.labels))
+      FROM organised o
+  )
+  SELECT o.id, o.subject FROM organised o;
+END $$;
+
+-- completed, failed, cancelled → gone. Its events stay.
+CREATE FUNCTION delete_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  RETURN QUERY
+  WITH deleted AS (
+    DELETE FROM jobs j
+     WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (SELECT jsonb_array_elements_text(batch -> 'jobs'))
+       AND j.status IN ('completed', 'failed', 'cancelled')
+    RETURNING j.id, j.tenant_id, j.kind, j.title
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
+    SELECT d.tenant_id, d.id, (batch ->> 'principal')::bigint, 'deleted', jsonb_build_object('kind', d.kind, 'title', d.title) FROM deleted d
+  )
+  SELECT d.id FROM deleted d;
+END $$;
+
+-- ----------------------------------------------------------------------------------------------- the hands' verbs
+
+-- A process says that it works here and what it can do.
+CREATE FUNCTION announce_worker(batch jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  the_worker bigint;
+BEGIN
+  INSERT INTO workers (name, host, pid, queues, kinds, unavailable, max_jobs)
+  SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs
+    FROM jsonb_to_record(batch) AS w (name text, host text, pid int, queues text[], kinds text[], unavailable jsonb, max_jobs int)
+  RETURNING id INTO the_worker;
+  RETURN the_worker;
+END $$;
+
+-- queued → running. Only what is due and of a kind this worker announced. A job that has crashed before runs beside no
+-- other such job of this worker, so at most one a claim: poison takes no neighbours along. Refused for
+-- that, it is rung again by the sweep.
+CREATE FUNCTION claim_jobs(batch jsonb)
+  RETURNS TABLE (id text, tenant_id bigint, kind text, title text, args jsonb, fence bigint, attempt int, timeout_s float8)
+  LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  the_worker constant bigint := (batch ->> 'worker')::bigint;
+  lease constant interval := make_interval(secs => (batch ->> 'lease_s')::float8);
+BEGIN
+  RETURN QUERY
+  WITH free AS MATERIALIZED (
+    SELECT j.id, j.kind, j.crashes FROM jobs j
+     WHERE j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
+       AND j.status = 'queued' AND j.run_after <= now() AND batch -> 'kinds' ? j.kind
+     ORDER BY j.id FOR UPDATE SKIP LOCKED
+  ), crashed AS MATERIALIZED (
+    SELECT f.id FROM free f
+     WHERE f.crashes > 0
+       AND NOT EXISTS (SELECT FROM jobs r WHERE r.worker_id = the_worker AND r.status = 'running' AND r.crashes > 0)
+     ORDER BY f.id LIMIT 1
+  ), refused AS (
+    UPDATE jobs j SET rung_at = NULL FROM free f
+     WHERE j.id = f.id AND f.crashes > 0 AND NOT EXISTS (SELECT FROM crashed WHERE crashed.id = f.id)
+  ), claimed AS (
+    UPDATE jobs j
+       SET status = 'running', fence = nextval('fences'), worker_id = the_worker, attempt = j.errors + j.crashes + 1,
+           max_attempts = (batch #>> ARRAY['kinds', j.kind, 'max_attempts'])::int,
+           deadline_at = now() + make_interval(secs => (batch #>> ARRAY['kinds', j.kind, 'timeout_s'])::float8),
+           lease_until = least(now() + lease, now() + make_interval(secs => (batch #>> ARRAY['kinds', j.kind, 'timeout_s'])::float8)),
+           started_at = coalesce(j.started_at, now()), claimed_at = now(), version = j.version + 1
+      FROM free f
+     WHERE j.id = f.id AND (f.crashes = 0 OR EXISTS (SELECT FROM crashed WHERE crashed.id = f.id))
+    RETURNING j.id, j.tenant_id, j.kind, j.title, j.args, j.fence, j.attempt
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, type, data)
+    SELECT c.tenant_id, c.id, 'started', jsonb_build_object('attempt', c.attempt, 'worker', the_worker) FROM claimed c
+  )
+  SELECT c.*, (batch #>> ARRAY['kinds', c.kind, 'timeout_s'])::float8 FROM claimed c;
+END $$;
+
+-- running → running: keeps the leases of one worker. Guarded by the fence and not by the lease, so a late beat
+-- revives. What is missing from the reply is lost, cancelled, or past its deadline.
+CREATE FUNCTION beat_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  UPDATE workers w SET seen_at = now() WHERE w.id = (batch ->> 'worker')::bigint;
+  RETURN QUERY
+  UPDATE jobs j SET lease_until = least(now() + make_interval(secs => (batch ->> 'lease_s')::float8), j.deadline_at)
+    FROM jsonb_to_recordset(batch -> 'jobs') AS held (id text, fence bigint)
+   WHERE j.id = held.id AND j.fence = held.fence AND j.status = 'running' AND j.deadline_at > now()
+  RETURNING j.id, j.fence;
+END $$;
+
+-- running → running: how far the jobs are.
+CREATE FUNCTION progress_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  UPDATE jobs j SET progress = said.progress, version = j.version + 1
+    FROM jsonb_to_recordset(batch -> 'jobs') AS said (id text, fence bigint, progress jsonb)
+   WHERE j.id = said.id AND j.fence = said.fence AND j.status = 'running'
+  RETURNING j.id;
+END $$;
+
+-- running → completed, failed or queued, with result, artifacts and event in one statement. `outcome` is how the attempt
+-- ended: completed · failed (for good) · errored (again, while attempts are left) · given_back (nothing spent).
+CREATE FUNCTION settle_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint, status text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH ended AS MATERIALIZED (
+    SELECT e.*, (e.outcome IN ('errored', 'failed'))::int AS spent
+      FROM jsonb_to_recordset(batch -> 'jobs') AS e (id text, fence bigint, outcome text, after_s float8, result jsonb, result_line text,
+             error jsonb, progress jsonb, keep_days float8, artifacts jsonb)
+  ), mine AS MATERIALIZED (
+    SELECT j.id, CASE e.outcome WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'given_back' THEN 'queued'
+                   WHEN 'errored' THEN CASE WHEN j.errors + 1 < j.max_attempts THEN 'queued' ELSE 'failed' END END AS becomes
+      FROM ended e JOIN jobs j ON j.id = e.id AND j.fence = e.fence AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+  ), settled AS (
+    UPDATE jobs j
+       SET status = m.becomes, errors = j.errors + e.spent, lease_until = NULL, deadline_at = NULL, worker_id = NULL, version = j.version + 1,
+           result = e.result, result_line = e.result_line, progress = coalesce(e.progress, j.progress),
+           error = CASE WHEN e.outcome = 'given_back' THEN j.error ELSE e.error END,
+           run_after = CASE WHEN m.becomes <> 'queued' THEN j.run_after WHEN e.outcome = 'given_back' THEN now()
+                            ELSE now() + coalesce(make_interval(secs => e.after_s), backoff(j.errors + 1)) END,
+           rung_at = CASE WHEN m.becomes <> 'queued' THEN j.rung_at END,
+           finished_at = CASE WHEN m.becomes <> 'queued' THEN now() END,
+           keep_until = CASE m.becomes WHEN 'failed' THEN now() + interval '30 days'
+                                       WHEN 'completed' THEN now() + make_interval(secs => e.keep_days * 86400) END
+      FROM mine m JOIN ended e ON e.id = m.id
+     WHERE j.id = m.id
+    RETURNING j.id, j.tenant_id, j.fence, j.status, j.attempt, e.outcome, e.error, e.artifacts
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, type, data)
+    SELECT s.tenant_id, s.id, CASE WHEN s.status = 'queued' AND s.outcome = 'errored' THEN 'retrying'
+                                   WHEN s.status = 'queued' THEN s.outcome ELSE s.status END,
+           jsonb_strip_nulls(jsonb_build_object('attempt', s.attempt, 'error', s.error))
+      FROM settled s
+  ), shelved AS (
+    INSERT INTO artifacts (tenant_id, job_id, fence, name, position, title, media_type, bytes, sha256)
+    SELECT s.tenant_id, s.id, s.fence, a.name, a.position, a.title, a.media_type, a.bytes, decode(a.sha256, 'hex')
+      FROM settled s, jsonb_to_recordset(s.artifacts) AS a (name text, position int, title text, media_type text, bytes bigint, sha256 text)
+     WHERE s.status = 'completed'
+  )
+  SELECT s.id, s.fence, s.status FROM settled s;
+END $$;
+
+-- running → queued or failed, for rows whose lease is over, and for all rows of `workers` whose death somebody saw.
+-- A lease lost without a word is a crash, the third is poison; a deadline that passed is an error like any other.
+CREATE FUNCTION reap_jobs(batch jsonb) RETURNS TABLE (id text, status text, crashes int) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  UPDATE workers w SET stopped_at = now()
+   WHERE w.name = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'workers'))) AND w.stopped_at IS NULL;
+  RETURN QUERY
+  WITH dead AS MATERIALIZED (
+    SELECT j.id, j.deadline_at <= now() AS late,
+           CASE WHEN j.deadline_at <= now() THEN j.errors + 1 < j.max_attempts ELSE j.crashes + 1 < 3 END AS again
+      FROM jobs j
+     WHERE j.status = 'running'
+       AND CASE WHEN batch ? 'workers'
+                THEN j.worker_id IN (SELECT w.id FROM workers w WHERE w.name = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'workers'))))
+                ELSE j.lease_until < now() END
+     ORDER BY j.lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
+  ), reaped AS (
+    UPDATE jobs j
+       SET status = CASE WHEN d.again THEN 'queued' ELSE 'failed' END, lease_until = NULL, deadline_at = NULL, worker_id = NULL,
+           errors = j.errors + d.late::int, crashes = j.crashes + (NOT d.late)::int, version = j.version + 1, rung_at = NULL,
+           run_after = CASE WHEN d.again AND d.late THEN now() + backoff(j.errors + 1) WHEN d.again THEN now() ELSE j.run_after END,
+           error = CASE WHEN d.late THEN jsonb_build_object('code', 'timeout', 'retryable', d.again, 'message',
+                               format('The attempt ran longer than its limit of %s s.', round(extract(epoch FROM j.deadline_at - j.claimed_at))))
+                        WHEN d.again THEN j.error
+                        ELSE jsonb_build_object('code', 'poison', 'retryable', false, 'message',
+                               'The worker that ran this job died three times. It is not tried again by itself.') END,
+           finished_at = CASE WHEN NOT d.again THEN now() END,
+           keep_until = CASE WHEN NOT d.again THEN now() + interval '30 days' END
+      FROM dead d WHERE j.id = d.id
+    RETURNING j.id, j.tenant_id, j.status, j.crashes, j.attempt, d.late
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, type, data)
+    SELECT r.tenant_id, r.id, CASE WHEN r.status = 'failed' THEN 'failed' WHEN r.late THEN 'retrying' ELSE 'crashed' END,
+           jsonb_build_object('attempt', r.attempt, 'crashes', r.crashes, 'timeout', r.late)
+      FROM reaped r
+  )
+  SELECT r.id, r.status, r.crashes FROM reaped r;
+END $$;
+
+-- queued → queued: marks rows to be rung: those never rung, or the named ones if nobody else has rung them
+-- meanwhile. Only kinds that a live worker announces: a message that nobody may answer would be taken and dropped for ever.
+CREATE FUNCTION ring_jobs(batch jsonb)
+  RETURNS TABLE (id text, tenant_id bigint, queue text, priority smallint, dispatch int) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  known constant text[] := ARRAY(SELECT DISTINCT unnest(w.kinds) FROM workers w
+                                  WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute');
+BEGIN
+  IF batch ? 'jobs' THEN
+    RETURN QUERY
+    UPDATE jobs j SET rung_at = now(), dispatch = j.dispatch + 1
+      FROM (SELECT q.id FROM jsonb_to_recordset(batch -> 'jobs') AS gone (id text, dispatch int)
+              JOIN jobs q ON q.id = gone.id AND q.dispatch = gone.dispatch
+             WHERE q.status = 'queued' AND q.kind = ANY (known) ORDER BY q.id FOR UPDATE OF q SKIP LOCKED) AS due
+     WHERE j.id = due.id
+    RETURNING j.id, j.tenant_id, j.queue, j.priority, j.dispatch;
+  ELSE
+    RETURN QUERY
+    UPDATE jobs j SET rung_at = now(), dispatch = j.dispatch + 1
+      FROM (SELECT q.id FROM jobs q
+             WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (known)
+             ORDER BY q.run_after LIMIT 1000 FOR UPDATE SKIP LOCKED) AS due
+     WHERE j.id = due.id
+    RETURNING j.id, j.tenant_id, j.queue, j.priority, j.dispatch;
+  END IF;
+END $$;
+
+-- completed, failed, cancelled → gone, when nobody promised to keep it any longer. Its events stay.
+CREATE FUNCTION expire_jobs(batch jsonb) RETURNS TABLE (id text, tenant_id bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH expired AS (
+    DELETE FROM jobs j
+     WHERE j.id IN (SELECT old.id FROM jobs old WHERE old.keep_until < now() AND old.status IN ('completed', 'failed', 'cancelled')
+                     ORDER BY old.keep_until LIMIT 500 FOR UPDATE SKIP LOCKED)
+    RETURNING j.id, j.tenant_id, j.kind, j.title
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, type, data)
+    SELECT e.tenant_id, e.id, 'expired', jsonb_build_object('kind', e.kind, 'title', e.title) FROM expired e
+  )
+  SELECT e.id, e.tenant_id FROM expired e;
+END $$;
+
+-- What a running attempt has done, once. Nothing comes back where the attempt is no longer ours.
+CREATE FUNCTION record_step(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH mine AS (
+    SELECT j.id, j.tenant_id FROM jobs j
+     WHERE j.id = batch ->> 'id' AND j.fence = (batch ->> 'fence')::bigint AND j.status = 'running' FOR SHARE
+  ), recorded AS (
+    INSERT INTO job_steps (tenant_id, job_id, name, args_hash, reuse, value, took_s)
+    SELECT m.tenant_id, m.id, batch ->> 'name', decode(batch ->> 'args_hash', 'hex'), batch ->> 'reuse', batch -> 'value', (batch ->> 'took_s')::real
+      FROM mine m ON CONFLICT DO NOTHING
+  )
+  SELECT m.id FROM mine m;
+END $$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION current_tenant() TO backburner_door, backburner_hands;
+GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
+  delete_jobs(jsonb) TO backburner_door;
+GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
+  reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb) TO backburner_hands;

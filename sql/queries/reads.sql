@@ -1,0 +1,76 @@
+-- name: job_columns
+-- Every column by its name: a prepared SELECT * breaks when a migration adds one.
+SELECT j.id, j.tenant_id AS tenant, j.principal_id AS principal, j.kind, j.queue, j.title, j.args, s.name AS subject, j.labels, j.priority,
+       j.batch_id, j.redo_of, j.status, j.waiting_for, j.version, j.run_after, j.rung_at, j.attempt, j.errors, j.crashes, j.max_attempts,
+       j.fence, w.name AS worker, j.lease_until, j.deadline_at, j.progress, j.result, j.result_line, j.decision, j.error,
+       j.created_at, j.started_at, j.claimed_at, j.finished_at, j.seen_at, j.keep_until,
+       (SELECT jsonb_agg(jsonb_build_object('name', a.name, 'title', a.title, 'media_type', a.media_type, 'bytes', a.bytes,
+                                            'sha256', encode(a.sha256, 'hex'), 'fence', a.fence) ORDER BY a.position)
+          FROM artifacts a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id) AS artifacts
+  FROM jobs j LEFT JOIN subjects s ON s.tenant_id = j.tenant_id AND s.id = j.subject_id LEFT JOIN workers w ON w.id = j.worker_id
+
+-- name: events
+-- What happened to one job, oldest first. They outlive it.
+SELECT e.at, e.type, e.principal_id AS principal, coalesce(e.data, '{}') AS data FROM job_events e
+ WHERE e.tenant_id = current_tenant() AND e.job_id = %(job)s ORDER BY e.id
+
+-- name: workers
+-- Who works here, and how busy; those that stopped or fell silent within the last day last.
+SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, w.started_at, w.seen_at,
+       w.stopped_at IS NULL AND w.seen_at > now() - interval '20 s' AS is_alive,
+       (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.status = 'running') AS running
+  FROM workers w WHERE w.seen_at > now() - interval '1 day' ORDER BY is_alive DESC, w.id
+
+-- name: ahead
+-- How many due jobs of the tenant stand before this one in its queue: those created earlier, at its priority or above.
+SELECT count(*) AS ahead FROM jobs j JOIN jobs mine ON mine.tenant_id = j.tenant_id AND mine.queue = j.queue
+ WHERE mine.id = %(job)s AND j.tenant_id = current_tenant() AND j.status = 'queued' AND j.run_after <= now()
+   AND (j.priority, mine.created_at, mine.id) > (mine.priority, j.created_at, j.id)
+
+-- name: now
+SELECT now() AS now
+
+-- name: rung
+-- Queued jobs that were rung a while ago, in lots: is their message still in Redis?
+SELECT j.id, j.dispatch, j.queue FROM jobs j
+ WHERE j.status = 'queued' AND j.rung_at IS NOT NULL AND j.rung_at < now() - interval '2 s' AND j.id > %(after)s ORDER BY j.id LIMIT 1000
+
+-- name: postgres_age
+SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS seconds
+
+-- name: look
+-- How a row stands for whoever held this fence; no row: deleted, or claimed by another since.
+SELECT j.status, j.deadline_at <= now() AS is_late FROM jobs j WHERE j.id = %(job)s AND j.fence = %(fence)s
+
+-- name: step
+-- A recorded step of this job, else an equal one of the tenant under its content address.
+SELECT s.value FROM job_steps s
+ WHERE s.tenant_id = %(tenant)s AND s.job_id = %(job)s AND s.name = %(name)s AND s.args_hash = %(args_hash)s
+UNION ALL
+(SELECT s.value FROM job_steps s WHERE s.tenant_id = %(tenant)s AND s.reuse = %(reuse)s AND s.name = %(name)s ORDER BY s.recorded_at DESC LIMIT 1)
+ LIMIT 1
+
+-- name: kept_files
+-- Of these (job, fence) pairs, those whose files must stay: settled ones, and what is being made.
+SELECT asked.job_id, asked.fence FROM jsonb_to_recordset(%(pairs)s) AS asked (job_id text, fence bigint) JOIN jobs j ON j.id = asked.job_id
+ WHERE j.fence = asked.fence AND j.status IN ('running', 'completed')
+    OR EXISTS (SELECT FROM artifacts a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.fence = asked.fence)
+
+-- name: principal_of_token
+SELECT t.tenant_id AS tenant, t.principal_id AS principal, p.name, t.scopes FROM tokens t JOIN principals p ON p.tenant_id = t.tenant_id AND p.id = t.principal_id
+ WHERE t.secret_hash = %(secret_hash)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
+
+-- name: principal_by_name
+SELECT p.tenant_id AS tenant, p.id AS principal, p.name, ARRAY[]::text[] AS scopes
+  FROM principals p JOIN tenants t ON t.id = p.tenant_id WHERE t.name = %(tenant)s AND p.name = %(name)s
+
+-- name: tokens
+SELECT t.id, t.name, p.name AS principal, t.scopes, t.created_at, t.expires_at, t.revoked_at, t.used_at
+  FROM tokens t JOIN principals p ON p.tenant_id = t.tenant_id AND p.id = t.principal_id WHERE t.tenant_id = current_tenant() ORDER BY t.id
+
+-- name: add_token
+INSERT INTO tokens (tenant_id, principal_id, name, secret_hash, scopes, expires_at)
+VALUES (current_tenant(), %(principal)s, %(name)s, %(secret_hash)s, %(scopes)s, now() + %(lasts)s::interval) RETURNING id
+
+-- name: revoke_token
+UPDATE tokens SET revoked_at = now() WHERE tenant_id = current_tenant() AND id = %(token)s AND revoked_at IS NULL RETURNING id

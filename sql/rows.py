@@ -1,0 +1,23 @@
+"""Rows as the domain's own values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent_tools.jobs.job import Job, JobError, JobStatus, Progress, StoredArtifact, Worker
+
+Row = Mapping[str, Any]
+
+
+def job(row: Row) -> Job:
+    """A row of the query job_columns."""
+    values = dict(row)
+    values["status"] = JobStatus(values["status"])
+    values["progress"] = Progress(**values["progress"]) if values["progress"] else None
+    values["error"] = JobError(**values["error"]) if values["error"] else None
+    values["artifacts"] = tuple(StoredArtifact(**artifact) for artifact in values["artifacts"] or ())
+    return Job(**values)
+
+
+def worker(row: Row) -> Worker:
+    """A row of the query workers."""
+    return Worker(**{**row, "queues": tuple(row["queues"]), "kinds": tuple(row["kinds"])})

@@ -1,0 +1,114 @@
+"""What keeps leases and finds lost jobs: blocking, on one connection, for a thread of its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from sql.connect import conninfo, failures, jsonb
+from sql.queries import queries
+from sql.schema import HANDS
+
+# Two sweeps at once would be correct (SKIP LOCKED), but wasteful. Held for one statement only: a session lock
+# outlives a stopped process, and then nobody sweeps.
+_SWEEPER = 0x7377656570
+
+
+class Rung(NamedTuple):
+    """A queued job and the message under which it was last rung (`id:dispatch`)."""
+
+    id: str
+    dispatch: int
+    queue: str
+
+
+class Due(NamedTuple):
+    """A job to ring now."""
+
+    id: str
+    tenant: int
+    queue: str
+    priority: int
+    dispatch: int
+
+
+class WatchStore:
+    """One connection, opened when first used and again after it broke; used by one thread at a time."""
+
+    def __init__(self, database_url: str, *, statement_timeout_s: float) -> None:
+        self._conninfo = conninfo(database_url, HANDS, statement_timeout_s=statement_timeout_s)
+        self._connection: psycopg.Connection[DictRow] | None = None
+
+    def close(self) -> None:
+        """Give the connection back; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def beat(self, worker: int, lease_s: float, held: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Keep these (id, fence) leases; what is missing from the answer is not ours any more."""
+        batch = {
+            "worker": worker,
+            "lease_s": lease_s,
+            "jobs": [{"id": job_id, "fence": fence} for job_id, fence in held],
+        }
+        return {(row["id"], row["fence"]) for row in self._run("SELECT id, fence FROM beat_jobs(%s)", batch)}
+
+    def reap(self) -> list[str]:
+        """Take jobs from whoever let their lease run out."""
+        return [row["id"] for row in self._sweep("SELECT id FROM reap_jobs(%s)", {})]
+
+    def reap_workers(self, names: Sequence[str]) -> list[str]:
+        """Take all jobs from workers that were seen to die."""
+        return [row["id"] for row in self._run("SELECT id FROM reap_jobs(%s)", {"workers": list(names)})]
+
+    def ring(self) -> list[Due]:
+        """Mark what is due and was never rung, and give it: the caller rings."""
+        return self._due(self._sweep(_RING, {}))
+
+    def ring_again(self, gone: Sequence[Rung]) -> list[Due]:
+        """Mark those whose message was lost, unless somebody else did meanwhile."""
+        return self._due(self._sweep(_RING, {"jobs": [{"id": job.id, "dispatch": job.dispatch} for job in gone]}))
+
+    def rung(self, after: str) -> list[Rung]:
+        """Queued jobs that were rung over 2 s ago, by id from `after` on, at most 1,000."""
+        return [Rung(**row) for row in self._run(queries()["rung"], after=after)]
+
+    def expire(self) -> list[tuple[int, str]]:
+        """Delete ended jobs that nobody promised to keep any longer; gives (tenant, id) of each."""
+        return [(row["tenant_id"], row["id"]) for row in self._sweep("SELECT id, tenant_id FROM expire_jobs(%s)", {})]
+
+    def stop(self, worker: int) -> None:
+        """Say that this worker has left."""
+        self._run("UPDATE workers SET stopped_at = now() WHERE id = %(worker)s RETURNING id", worker=worker)
+
+    def postgres_age_s(self) -> float:
+        """For how long this Postgres has been running."""
+        return float(self._run(queries()["postgres_age"])[0]["seconds"])
+
+    @staticmethod
+    def _due(found: list[dict[str, Any]]) -> list[Due]:
+        return [Due(*row.values()) for row in found]
+
+    def _sweep(self, text: str, batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+        with failures(), self._open().transaction():
+            connection = self._open()
+            mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s) AS mine", (_SWEEPER,)).fetchone()
+            if not mine or not mine["mine"]:
+                return []
+            return connection.execute(text, (jsonb(batch),)).fetchall()
+
+    def _run(self, text: str, batch: Mapping[str, Any] | None = None, **parameters: Any) -> list[dict[str, Any]]:
+        with failures():
+            return self._open().execute(text, parameters if batch is None else (jsonb(batch),)).fetchall()
+
+    def _open(self) -> psycopg.Connection[DictRow]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.Connection[DictRow].connect(
+                self._conninfo, autocommit=True, row_factory=dict_row, prepare_threshold=0
+            )
+        return self._connection
+
+
+_RING: str = "SELECT id, tenant_id, queue, priority, dispatch FROM ring_jobs(%s)"

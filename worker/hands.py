@@ -1,0 +1,293 @@
+"""What one worker process holds: its connections, its leases, and the attempts that run under them."""
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent_tools import bell
+from agent_tools.batcher import Batcher
+from agent_tools.bell import Bell, Changes, RedisError
+from agent_tools.jobs.artifact_store import ArtifactStore
+from agent_tools.jobs.errors import BookUnavailable, Unstorable
+from agent_tools.jobs.kinds import Kinds, load_kinds
+from agent_tools.settings import Settings
+from sql.hands import Claim, HandsStore
+from worker.beat import Beat
+from worker.progress import ProgressBoard
+from worker.run import Running, Why, attempt, begin
+from worker.sweep import Sweep
+from worker.threads import JobThreads
+
+log = logging.getLogger("backburner.worker")
+
+TIDY_S = 600
+"""How often files that no job names are looked for."""
+_LEAVE_BEHIND_S = 3600
+_DRAIN_S = 20
+
+
+class Hands:
+    """One worker process. `accepting` is False once it was asked to leave."""
+
+    def __init__(
+        self, settings: Settings, installed: Kinds, name: str, store: HandsStore, the_bell: Bell, threads: JobThreads
+    ) -> None:
+        self.name, self.max_jobs, self.lease_s, self.queues = name, settings.max_jobs, settings.lease_s, settings.queues
+        self.unavailable = {
+            kind.name: why for kind in installed.values() if (why := kind.missing(os.environ))
+        } | installed.broken
+        self.kinds = Kinds(kind for kind in installed.values() if kind.name not in self.unavailable)
+        self.store, self.bell, self.threads = store, the_bell, threads
+        self.artifacts = ArtifactStore(settings.artifacts)
+        self.scratch = _scratch(name)
+        self.board = ProgressBoard(self._write_progress)
+        # A worker has one claim in flight, so that the guard against poison sees what the claim before it took.
+        self.claims: Batcher[str, Claim | None] = Batcher(self._claim)
+        self.settles: Batcher[dict[str, Any], str | None] = Batcher(self._settle, alone_on=(Unstorable,))
+        self.running: dict[str, Running] = {}
+        self.wake = asyncio.Event()
+        self.accepting = True
+        self.worker = 0
+        self._performing = 0
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._claims_in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.has_left = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------------ the attempts
+
+    def room(self) -> int:
+        """How many more jobs this worker takes now: slots free when the handler ends, but not without bound."""
+        if not self.accepting:
+            return 0
+        return max(0, min(self.max_jobs - self._performing, 2 * self.max_jobs - len(self._attempts)))
+
+    async def take(self, job_id: str) -> "asyncio.Task[None] | None":
+        """Claim one job and begin it; claims of one moment share a statement. None: not ours. Raises BookUnavailable."""
+        if not self.accepting:
+            return None
+        with self._claiming():
+            claim = await self.claims.put(job_id)
+            return self._begin(claim) if claim else None
+
+    async def take_all(self, job_ids: Sequence[str]) -> list["asyncio.Task[None]"]:
+        """Claim these and begin those that are ours now. Raises BookUnavailable."""
+        if not self.accepting or not job_ids:
+            return []
+        with self._claiming():
+            return [self._begin(claim) for claim in await self._claim(list(dict.fromkeys(job_ids))) if claim]
+
+    def _begin(self, claim: Claim) -> "asyncio.Task[None]":
+        self._performing += 1
+        running = self.running[claim.id] = begin(self, claim)
+        if not self.accepting:
+            running.stop("given_back")
+        task = asyncio.create_task(attempt(self, running), name=f"attempt {claim.id}")
+        self._attempts.add(task)
+        task.add_done_callback(self._attempt_ended)
+        return task
+
+    def held(self) -> list[tuple[str, int]]:
+        """The leases to keep, as (id, fence). From any thread."""
+        return [(running.claim.id, running.claim.fence) for running in list(self.running.values())]
+
+    def stop_running(self, attempts: Iterable[tuple[str, int]], why: Why) -> None:
+        """Stop these (id, fence) attempts, where they still run here."""
+        for job_id, fence in attempts:
+            running = self.running.get(job_id)
+            if running is not None and running.claim.fence == fence:
+                running.stop(why)
+
+    def handler_ended(self, claim: Claim) -> None:
+        """A slot is free, although the attempt is not settled yet."""
+        self._performing -= 1
+        # Ask for more once half the hands are free: one claim for many instead of many for one.
+        if self._performing <= self.max_jobs // 2:
+            self.wake.set()
+
+    def forget(self, running: Running) -> None:
+        """The attempt is over: its lease is no longer kept, its folder goes with its last thread."""
+        claim = running.claim
+        if self.running.get(claim.id) is running:
+            del self.running[claim.id]
+        folder = self.scratch / f"{claim.id}-{claim.fence}"
+        self.threads.when_idle(claim.fence, lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    async def leave(self) -> None:
+        """Claim nothing more, give back what runs, and wait until that is written."""
+        self.accepting = False
+        self.wake.set()
+        for running in list(self.running.values()):
+            running.stop("given_back")
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error(
+                "%d jobs could not be given back in %d s; the sweep will find them", len(self._attempts), _DRAIN_S
+            )
+        self.has_left.set()
+
+    async def tell(self, changes: Changes) -> None:
+        """Publish a hint; where Redis is away nobody is told, and everybody looks for himself."""
+        try:
+            await self.bell.tell(changes)
+        except RedisError as error:
+            log.debug("no hint was published: %s", error)
+
+    def _attempt_ended(self, task: "asyncio.Task[None]") -> None:
+        self._attempts.discard(task)
+        self._check_idle()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s broke off; its lease will run out", task.get_name(), exc_info=error)
+
+    @contextmanager
+    def _claiming(self) -> Iterator[None]:
+        self._claims_in_flight += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._claims_in_flight -= 1
+            self._check_idle()
+
+    def _check_idle(self) -> None:
+        if not self._attempts and not self._claims_in_flight:
+            self._idle.set()
+            self.wake.set()
+
+    # ------------------------------------------------------------------------------------- what the batchers write
+
+    async def _claim(self, job_ids: Sequence[str]) -> list[Claim | None]:
+        claimed = await self.store.claim(self.worker, self.lease_s, self.announced_kinds(), job_ids)
+        ours: dict[str, Claim | None] = {claim.id: claim for claim in claimed}
+        if ours:
+            await self.tell(Changes(jobs=list(ours)))
+        # The same id twice in a batch is one job: the second asker gets nothing.
+        return [ours.pop(job_id, None) for job_id in job_ids]
+
+    async def _settle(self, endings: Sequence[dict[str, Any]]) -> list[str | None]:
+        settled = await self.store.settle(endings)
+        return [settled.get((ending["id"], ending["fence"])) for ending in endings]
+
+    async def _write_progress(self, said: Sequence[dict[str, Any]]) -> None:
+        if written := await self.store.progress(said):
+            await self.tell(Changes(jobs=sorted(written)))
+
+    # ---------------------------------------------------------------------------------------------- around the loop
+
+    def announced_kinds(self) -> dict[str, dict[str, float]]:
+        """What this worker may claim, and for how long each may run."""
+        return {
+            kind.name: {"timeout_s": kind.timeout_s, "max_attempts": kind.retries + 1} for kind in self.kinds.values()
+        }
+
+    def presence(self) -> dict[str, Any]:
+        """What it says of itself."""
+        return {
+            "name": self.name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "queues": list(self.queues),
+            "kinds": sorted(self.kinds),
+            "unavailable": self.unavailable,
+            "max_jobs": self.max_jobs,
+        }
+
+    async def hear_changes(self) -> None:
+        """Stop attempts that were cancelled, as soon as a hint says so; without it the next beat finds out."""
+        async for changes in self.bell.changes():
+            self.stop_running(changes.cancelled.items(), "cancelled")
+
+    async def hear_wakes(self) -> None:
+        """Look into the queues when something was rung."""
+        async for _ in self.bell.wakes():
+            self.wake.set()
+
+    async def tidy(self) -> None:
+        """Delete files of attempts that never settled, and of jobs that are gone."""
+        while True:
+            attempts = await asyncio.to_thread(lambda: list(self.artifacts.attempts(_LEAVE_BEHIND_S)))
+            for start in range(0, len(attempts), 1000):
+                lot = attempts[start : start + 1000]
+                kept = await self.store.kept_files([(each.job, each.fence) for each in lot])
+                for each in lot:
+                    if (each.job, each.fence) not in kept:
+                        await asyncio.to_thread(self.artifacts.remove, each.tenant, each.job, each.fence)
+                        log.info("deleted files of job %s that no attempt settled", each.job)
+            await asyncio.sleep(TIDY_S)
+
+
+@asynccontextmanager
+async def open_hands(settings: Settings, installed: Kinds | None = None) -> AsyncIterator[Hands]:
+    """A worker that has announced itself and keeps its leases; at the end it gives everything back.
+
+    `installed` None: the kinds that installed packages offer.
+    Raises BookUnavailable or Misconfigured.
+    """
+    settings = settings.attached()
+    name = os.environ.get("BACKBURNER_WORKER_NAME") or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(HandsStore.open(settings.database_url))
+        client = bell.connect(settings.redis_url)
+        stack.push_async_callback(client.aclose)
+        threads = JobThreads(settings.max_jobs)
+        loop.set_default_executor(threads)
+
+        hands = Hands(settings, installed or load_kinds(settings.kinds), name, store, Bell(client), threads)
+        stack.callback(shutil.rmtree, hands.scratch, ignore_errors=True)
+        hands.worker = await store.announce(hands.presence())
+        beat = Beat(hands, settings, Sweep(settings), loop)
+        beat.start()
+        stack.callback(beat.stop)
+        for each in (hands.board.write_forever, hands.hear_changes, hands.hear_wakes, hands.tidy):
+            task = asyncio.create_task(_forever(each), name=each.__name__)
+            stack.callback(task.cancel)
+        log.info("worker %s announced %s", name, ", ".join(sorted(hands.kinds)) or "no kind")
+        try:
+            yield hands
+        finally:
+            await hands.leave()
+
+
+async def _forever(run: Callable[[], Awaitable[None]]) -> None:
+    """Begin again whatever ends, a moment later."""
+    while True:
+        try:
+            await run()
+        except (RedisError, OSError, BookUnavailable) as error:
+            log.info("%s begins again: %s", run.__name__, error)
+        except Exception:
+            log.exception("%s broke off and begins again", run.__name__)
+        await asyncio.sleep(0.5)
+
+
+def _scratch(name: str) -> Path:
+    """Scratch space of this process; what killed processes left behind is deleted."""
+    root = Path(tempfile.gettempdir()) / f"backburner-scratch-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    for left in root.iterdir():
+        pid = left.name.partition("-")[0]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    return root / f"{os.getpid()}-{name}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,147 @@
+"""A deck as its Markdown means it: what stands on each slide, not where."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Align = Literal["left", "center", "right"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stretch of text in one style. `\\n` in it is a line break that was asked for."""
+
+    text: str
+    bold: bool = False
+    italic: bool = False
+    code: bool = False
+    strike: bool = False
+    link: str | None = None
+
+
+Text = tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text; `strong` when it is a heading below the title."""
+
+    text: Text
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry of a list, 0 the outermost level. `marker` is a bullet, `3.`, or empty below the entry's first line."""
+
+    text: Text
+    level: int
+    marker: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list, numbered or not, with its sub-lists flattened in place."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells by row; every row is as long as the head."""
+
+    head: tuple[Text, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    aligns: tuple[Align, ...]
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Somebody's words, and who they are from: empty when it is not said."""
+
+    paragraphs: tuple[Text, ...]
+    source: Text = ()
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines to be shown as they are."""
+
+    lines: tuple[str, ...]
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One of several things side by side."""
+
+    title: Text
+    blocks: tuple["Block", ...] = ()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Things side by side."""
+
+    columns: tuple[Column, ...]
+
+
+Block = Paragraph | Bullets | Table | Quote | Code | Columns
+
+
+@dataclass(frozen=True)
+class Slide:
+    """What one slide says.
+
+    `number` is its place in what was sent. `opens` when its heading is a `#`: it opens the deck or a part of it.
+    `made_title` when the Markdown had no heading, and the title is only there for outlines and screen readers.
+    """
+
+    number: int
+    title: Text
+    blocks: tuple[Block, ...] = ()
+    notes: str = ""
+    opens: bool = False
+    made_title: bool = False
+
+
+@dataclass(frozen=True)
+class Deck:
+    """All slides, and what the deck is called."""
+
+    title: str
+    slides: tuple[Slide, ...]
+
+
+def plain(text: Text) -> str:
+    """The words without their style, on one line."""
+    return " ".join("".join(run.text for run in text).split())
+
+
+def runs_leftward(text: Text) -> bool:
+    """Whether the first letter that has a direction is of a script that is written from right to left."""
+    directions = (unicodedata.bidirectional(character) for run in text for character in run.text)
+    return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"
+
+
+def texts(blocks: Iterable[Block]) -> Iterator[Text]:
+    """Every text in these blocks, in reading order."""
+    for block in blocks:
+        match block:
+            case Paragraph():
+                yield block.text
+            case Bullets():
+                yield from (item.text for item in block.items)
+            case Table():
+                yield from block.head
+                yield from (cell for row in block.rows for cell in row)
+            case Quote():
+                yield from block.paragraphs
+                yield block.source
+            case Code():
+                yield from ((Run(line, code=True),) for line in block.lines)
+            case Columns():
+                for column in block.columns:
+                    yield column.title
+                    yield from texts(column.blocks)

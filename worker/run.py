@@ -1,0 +1,185 @@
+"""One attempt, start to finish."""
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Coroutine
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from agent_tools.bell import Changes
+from agent_tools.jobs.artifact_store import Attempt
+from agent_tools.jobs.errors import BackburnerError, Unstorable
+from agent_tools.jobs.job import JobError, StoredArtifact
+from agent_tools.jobs.kinds import Made
+from sql.hands import Claim, Look
+from worker import ending as ended
+from worker.context import RunningJob
+from worker.ending import GIVEN_BACK, Ending
+from worker.patience import until_the_book_answers
+from worker.threads import CURRENT
+
+if TYPE_CHECKING:
+    from worker.hands import Hands
+
+log = logging.getLogger("backburner.worker")
+
+GRACE_S = 5.0
+"""How long a handler that was told to stop may take for its `finally` blocks."""
+Why = Literal["cancelled", "lost", "given_back", "timeout"]
+
+
+@dataclass
+class Running:
+    """An attempt in progress: what the beat keeps, and what a cancel stops."""
+
+    claim: Claim
+    handler: "asyncio.Task[Made]"
+    why: Why | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self, why: Why) -> None:
+        """Ask the handler to stop; the first reason counts. Nothing happens once it has ended."""
+        if self.why is None and not self.handler.done():
+            self.why = why
+            self.handler.cancel()
+            self.stopping.set()
+
+
+def begin(hands: "Hands", claim: Claim) -> Running:
+    """Call the job's handler, in a task of its own."""
+    job = RunningJob(claim, hands.store, hands.scratch, hands.board.say, lambda: running.stop("lost"))
+    context = contextvars.copy_context()
+    context.run(CURRENT.set, claim.fence)
+    called = _called(hands.kinds[claim.kind].run(job, claim.args))
+    running = Running(claim, asyncio.create_task(called, name=f"job {claim.id}", context=context))
+    return running
+
+
+async def attempt(hands: "Hands", running: Running) -> None:
+    """See the job's handler to its end, and write down how it ended."""
+    claim, began = running.claim, time.monotonic()
+    try:
+        await _until_it_ends(running, claim.timeout_s)
+        ending = await _ending(hands, running)
+        hands.handler_ended(claim)
+        if ending is not None:
+            status = await settle(hands, claim, ending)
+            log.info(
+                "job %s %s in %.1f s (%s, attempt %d)",
+                claim.id,
+                status,
+                time.monotonic() - began,
+                claim.kind,
+                claim.attempt,
+            )
+    finally:
+        hands.forget(running)
+
+
+async def _called(handler: Coroutine[Any, Any, Made]) -> Made:
+    return await handler
+
+
+async def _until_it_ends(running: Running, timeout_s: float) -> None:
+    stopping = asyncio.create_task(running.stopping.wait())
+    try:
+        await asyncio.wait({running.handler, stopping}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if not running.handler.done():
+            running.stop("timeout")
+            await asyncio.wait({running.handler}, timeout=GRACE_S)
+        if not running.handler.done():
+            log.error(
+                "job %s: its handler does not stop when asked; its fence keeps it from doing harm", running.claim.id
+            )
+    finally:
+        stopping.cancel()
+
+
+async def _ending(hands: "Hands", running: Running) -> Ending | None:
+    """How it ended; None where that is not ours to say any more."""
+    claim, handler = running.claim, running.handler
+    if running.why == "cancelled":
+        log.info("job %s was cancelled", claim.id)
+        return None
+    if handler.done() and not handler.cancelled():
+        error = handler.exception()
+        return ended.of_error(error, claim.id) if error else _of_made(handler.result(), claim)
+    if running.why == "given_back":
+        return GIVEN_BACK
+    if running.why == "timeout" or (running.why == "lost" and await _ran_too_long(hands, claim)):
+        return ended.too_slow(claim.timeout_s)
+    return None if running.why == "lost" else ended.of_error(asyncio.CancelledError(), claim.id)
+
+
+async def _ran_too_long(hands: "Hands", claim: Claim) -> bool:
+    """Whether the book gave no beat because the deadline has passed; else the job is somebody else's, or ended."""
+    look = await _look(hands, claim)
+    if look is not None and look.status == "running" and look.is_late:
+        return True
+    log.warning(
+        "job %s is not ours any more (%s); attempt %d was stopped",
+        claim.id,
+        look.status if look else "gone",
+        claim.attempt,
+    )
+    return False
+
+
+async def _look(hands: "Hands", claim: Claim) -> Look | None:
+    return await until_the_book_answers(lambda: hands.store.look(claim.id, claim.fence), f"job {claim.id}")
+
+
+def _of_made(made: Made, claim: Claim) -> Ending:
+    try:
+        return ended.of_made(made)
+    except (BackburnerError, TypeError, ValueError) as error:
+        log.error("job %s: what its handler returned cannot be kept", claim.id, exc_info=error)
+        return Ending("failed", error=JobError("bad_result", f"What the handler returned cannot be kept: {error}"))
+
+
+async def settle(hands: "Hands", claim: Claim, ending: Ending) -> str:
+    """Write the ending, until it is written or somebody else's. Gives the status that the job has now."""
+    files: list[StoredArtifact] = []
+    if ending.artifacts:
+        try:
+            files = await asyncio.to_thread(
+                hands.artifacts.keep, Attempt(claim.tenant, claim.id, claim.fence), ending.artifacts
+            )
+        except OSError as error:
+            ending = ended.of_error(error, claim.id)
+    row = _row(hands, claim, ending, files)
+    try:
+        status = await _write(hands, row)
+    except Unstorable as error:
+        log.error("job %s: Postgres refused its ending", claim.id, exc_info=error)
+        refused = Ending("failed", error=JobError("bad_result", "The result could not be kept by the database."))
+        status = await _write(hands, _row(hands, claim, refused, []))
+    if status is None:
+        # Once more with open eyes: a commit whose reply was lost is our own. Either way nothing is deleted.
+        look = await _look(hands, claim)
+        return (
+            f"was settled before as {look.status}" if look else "went to another attempt; this one's result was refused"
+        )
+    await hands.tell(Changes(jobs=[claim.id]))
+    return status
+
+
+async def _write(hands: "Hands", row: dict[str, Any]) -> str | None:
+    return await until_the_book_answers(lambda: hands.settles.put(row), f"the ending of job {row['id']}")
+
+
+def _row(hands: "Hands", claim: Claim, ending: Ending, files: list[StoredArtifact]) -> dict[str, Any]:
+    return {
+        "id": claim.id,
+        "fence": claim.fence,
+        "outcome": ending.outcome,
+        "after_s": ending.after_s,
+        "result": ending.result,
+        "result_line": ending.line,
+        "error": asdict(ending.error) if ending.error else None,
+        "progress": hands.board.take(claim),
+        "keep_days": hands.kinds[claim.kind].keep_days,
+        "artifacts": [{**asdict(file), "position": position} for position, file in enumerate(files)],
+    }
