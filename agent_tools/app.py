@@ -1,15 +1,17 @@
 """The verbs that every door shares; also the Python client."""
 
 import asyncio
+import copy
+import difflib
 import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from agent_tools import bell
 from agent_tools.bell import Bell, Changes, RedisError, Ring
@@ -24,19 +26,22 @@ from agent_tools.requests import (
     checked_key,
     checked_labels,
     checked_title,
+    cursor_after,
     folded,
     hash_of,
     parse,
     parse_all,
+    place,
     subject_name,
     with_changes,
 )
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
-from sql.door import Created, DoorStore, Filter
+from sql.door import Created, DoorStore, Filter, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
 
 MAX_BATCH = 1000
+MAX_MOVE = 10_000
 AGENT_SCOPES = ("jobs:read", "jobs:create", "jobs:organise", "jobs:cancel")
 """What a token may do unless it is made for more."""
 GUARD_S = 600.0
@@ -52,6 +57,13 @@ class Receipt:
     id: str
     kind: Kind
     created: bool
+
+
+class JobPage(NamedTuple):
+    """A page of jobs; `next_cursor` None: there are no more."""
+
+    jobs: Sequence[Job]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,12 @@ class Backburner:
                     yield self
         finally:
             await client.aclose()
+
+    def acting_as(self, who: Principal) -> "Backburner":
+        """The same installation for another principal; shares every connection."""
+        other = copy.copy(self)
+        other.who = who
+        return other
 
     # --------------------------------------------------------------------------------------------------- creating
 
@@ -187,9 +205,34 @@ class Backburner:
         """The job as it is now. Raises JobNotFound."""
         return (await self._get([job]))[0]
 
-    async def jobs(self, wanted: Filter | None = None, *, limit: int = 10) -> Sequence[Job]:
-        """The tenant's jobs that fit, newest first."""
-        return await self._store.jobs(self.who.tenant, wanted or Filter(), limit=limit)
+    async def jobs(self, wanted: Filter | None = None, *, limit: int = 10, cursor: str | None = None) -> JobPage:
+        """The tenant's jobs that fit, newest first; `cursor` is the page before's. Raises BadRequest for a bad one."""
+        wanted = replace(wanted or Filter(), older_than=place(cursor) if cursor else None)
+        found = await self._store.jobs(self.who.tenant, wanted, limit=limit + 1)
+        page = found[:limit]
+        return JobPage(page, cursor_after(page[-1]) if len(found) > limit else None)
+
+    async def subjects(self) -> Sequence[SubjectCount]:
+        """How many jobs lie under each subject in each status; a name of None: under none."""
+        return await self._store.subjects(self.who.tenant)
+
+    async def shelf(self, each: int = 12) -> Sequence[Job]:
+        """The newest completed jobs of every subject and of none, the newest version of each; newest first."""
+        return await self._store.shelf(self.who.tenant, each)
+
+    async def versions(self, job: str) -> Sequence[str]:
+        """The ids of the job's versions over all redos, oldest first."""
+        return await self._store.versions(self.who.tenant, job_id(job))
+
+    async def unseen(self, limit: int = 6) -> Sequence[Job]:
+        """What this principal asked for, that ended within a day and nobody was told of, newest first."""
+        ids = await self._store.unseen(self.who.tenant, self.who.principal, limit)
+        return await self._store.jobs(self.who.tenant, Filter(ids=ids), limit=limit) if ids else []
+
+    async def see(self, jobs: Sequence[Job]) -> None:
+        """Say that somebody has been told how these ended."""
+        if ids := [job.id for job in jobs if job.status.is_final and job.seen_at is None]:
+            await self._store.see(self.who.tenant, ids)
 
     async def wait(
         self,
@@ -218,9 +261,19 @@ class Backburner:
 
     async def why(self, job: str) -> str:
         """One sentence saying why the job is where it is. Raises JobNotFound."""
-        found, tenant = await self.get(job), self.who.tenant
-        ahead = await self._store.ahead(tenant, found.id)
-        return reasons.why(found, await self._store.now(tenant), await self._store.workers(tenant), ahead)
+        found = await self.get(job)
+        return (await self.whys([found]))[found.id]
+
+    async def whys(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """As `why`, for jobs in hand: id → sentence."""
+        tenant = self.who.tenant
+        now, workers = await self._store.now(tenant), await self._store.workers(tenant)
+        return {
+            job.id: reasons.why(
+                job, now, workers, await self._store.ahead(tenant, job.id) if job.status == "queued" else 0
+            )
+            for job in jobs
+        }
 
     async def events(self, job: str) -> Sequence[Event]:
         """What happened to the job, oldest first; also after it was deleted."""
@@ -249,13 +302,20 @@ class Backburner:
 
     async def organise(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] = (),
         *,
+        where: Filter | None = None,
+        expect: int | None = None,
         subject: str | None = _UNSET,
+        create_subject: bool = True,
         title: str = _UNSET,
         labels: Mapping[str, str] = _UNSET,
-    ) -> dict[str, str | None]:
-        """File the jobs under a subject (None: unorganised), name or label them. Gives the subject each moved had before."""
+    ) -> Moved:
+        """File jobs under a subject (None: unorganised), name or label them: those named, or all that fit `where`.
+
+        With `expect`, nothing is done unless so many jobs are meant. With `create_subject=False` a name that is nearly
+        that of another subject is refused. Raises BadRequest, JobNotFound.
+        """
         refuse_unstorable(
             {name: value for name, value in (("subject", subject), ("title", title)) if value is not _UNSET}
         )
@@ -267,10 +327,40 @@ class Backburner:
             changes["title"] = checked_title(title)
         if labels is not _UNSET:
             changes["labels"] = checked_labels(labels)
-        jobs = await self._get(ids)
-        moved = await self._store.organise(self.who.tenant, self.who.principal, [job.id for job in jobs], changes)
-        await self._tell(Changes(jobs=list(moved)))
+        if not changes:
+            raise BadRequest("Nothing was changed: give a subject, a title or labels.")
+        if changes.get("subject") and not create_subject:
+            await self._refuse_near_miss(changes["subject"])
+        meant = await self._meant(ids, where)
+        if expect is not None and len(meant) != expect:
+            raise BadRequest(
+                f"Nothing was moved: this means {len(meant)} jobs, not {expect}. Narrow it, or send expect={len(meant)}."
+            )
+        moved = await self._store.organise(self.who.tenant, self.who.principal, meant, changes)
+        await self._tell(Changes(jobs=list(moved.was)))
         return moved
+
+    async def undo(self, move: int) -> Sequence[str]:
+        """Put the jobs of a move back, but for those moved on since. Raises NotNow when it was undone before."""
+        back = await self._store.undo_move(self.who.tenant, self.who.principal, move)
+        await self._tell(Changes(jobs=back))
+        return back
+
+    async def _meant(self, ids: Sequence[str], where: Filter | None) -> Sequence[str]:
+        if where is None:
+            return [job.id for job in await self._get(ids)]
+        meant = await self._store.ids(self.who.tenant, where, limit=MAX_MOVE + 1)
+        if len(meant) > MAX_MOVE:
+            raise BadRequest(f"Nothing was moved: this means more than {MAX_MOVE:,} jobs, the most at once. Narrow it.")
+        return meant
+
+    async def _refuse_near_miss(self, subject: str) -> None:
+        names = {folded(name): name for name in await self._store.subject_names(self.who.tenant)}
+        near = difflib.get_close_matches(folded(subject), names, n=1, cutoff=0.8)
+        if folded(subject) not in names and near:
+            raise BadRequest(
+                f"There is no subject '{subject}', but there is '{names[near[0]]}'. Use that name, or create_subject=true for a new one."
+            )
 
     async def cancel(self, ids: Sequence[str], reason: str | None = None) -> Ended:
         """Stop jobs that have not ended. A running one is told at once."""

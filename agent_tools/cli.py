@@ -194,7 +194,7 @@ def list_jobs(
 
     async def read() -> tuple[Sequence[Job], datetime]:
         async with Backburner.open() as backburner:
-            return await backburner.jobs(wanted, limit=limit), await backburner.now()
+            return (await backburner.jobs(wanted, limit=limit)).jobs, await backburner.now()
 
     found, now = _run(read())
     if as_json:

@@ -1,5 +1,6 @@
 """What somebody asks for, checked at the door and made ready to be kept."""
 
+import base64
 import copy
 import hashlib
 import json
@@ -9,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from agent_tools.jobs.errors import BadRequest, Problem
+from agent_tools.jobs.errors import BadRequest, JobNotFound, Problem
+from agent_tools.jobs.job import Job, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
 from sql.door import Filter
 
@@ -89,6 +91,20 @@ def job_filter(*, subject: str | None = None, **wanted: Any) -> Filter:
         return Filter(**wanted)
     name = subject_name(subject)
     return Filter(**wanted, subject=folded(name)) if name else Filter(**wanted, unorganised=True)
+
+
+def cursor_after(job: Job) -> str:
+    """Where a page ended, as something to send back and not to read."""
+    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode().rstrip("=")
+
+
+def place(cursor: str) -> tuple[datetime, str]:
+    """What cursor_after made. Raises BadRequest."""
+    try:
+        at, _, job = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
+        return datetime.fromisoformat(at), job_id(job)
+    except (ValueError, JobNotFound) as error:
+        raise refused("cursor", "was not made here; take it from next_cursor of the page before") from error
 
 
 def subject_name(name: str | None) -> str | None:

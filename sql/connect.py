@@ -96,6 +96,8 @@ def _as_ours(error: psycopg.Error) -> Exception:
             )
         case "BB002":
             return NotNow(f"Only a job that has ended can be redone; this one has not: {detail}. Cancel it first.")
+        case "BB003":
+            return NotNow(f"There is no move {detail} to undo: it was undone before, or never made.")
         case "42501" | "42P01" | "3F000" | "22023" | "42883":
             text = str(error).splitlines()[0]
             return BookUnavailable(

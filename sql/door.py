@@ -28,6 +28,22 @@ class Created(NamedTuple):
     priority: int
 
 
+class Moved(NamedTuple):
+    """The jobs that changed, each with the subject it had before; `move` is what undoes it, None when nothing moved."""
+
+    was: Mapping[str, str | None]
+    move: int | None
+
+
+class SubjectCount(NamedTuple):
+    """How many jobs of one status lie under one subject; `name` None: under none."""
+
+    name: str | None
+    status: str
+    jobs: int
+    newest: datetime
+
+
 class Cancelled(NamedTuple):
     """A job that was stopped; `fence` is under which a worker may still be running it, None when none was."""
 
@@ -49,6 +65,8 @@ class Filter:
     principal: int | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    search: str | None = None
+    unseen: bool = False
     older_than: tuple[datetime, str] | None = None
     """Where the page before ended: the last job's created_at and id."""
 
@@ -64,6 +82,8 @@ _CONDITIONS: Mapping[str, str] = {
     "principal": "j.principal_id = %(principal)s",
     "created_after": "j.created_at >= %(created_after)s",
     "created_before": "j.created_at < %(created_before)s",
+    "search": "j.id IN (SELECT search_jobs(%(search)s))",
+    "unseen": "j.finished_at IS NOT NULL AND j.seen_at IS NULL",
     "older_than": "(j.created_at, j.id) < (%(older_at)s, %(older_id)s)",
 }
 
@@ -100,11 +120,22 @@ class DoorStore:
         batch = {"tenant": tenant, "principal": principal, "jobs": list(ids), "reason": reason}
         return [Cancelled(**row) for row in await self._call("SELECT id, fence FROM cancel_jobs(%s)", batch)]
 
-    async def organise(self, tenant: int, principal: int, ids: Sequence[str], changes: Fields) -> dict[str, str | None]:
-        """The jobs that changed, and the subject that each had before."""
+    async def organise(self, tenant: int, principal: int, ids: Sequence[str], changes: Fields) -> Moved:
+        """Set what `changes` names on these jobs."""
         batch = {"tenant": tenant, "principal": principal, "jobs": list(ids), "set": dict(changes)}
-        found = await self._call("SELECT id, was_subject FROM organise_jobs(%s)", batch)
-        return {row["id"]: row["was_subject"] for row in found}
+        found = await self._call("SELECT id, was_subject, move_id FROM organise_jobs(%s)", batch)
+        return Moved({row["id"]: row["was_subject"] for row in found}, found[0]["move_id"] if found else None)
+
+    async def undo_move(self, tenant: int, principal: int, move: int) -> list[str]:
+        """Put the jobs of a move back; gives those that went. Raises NotNow where it was undone before."""
+        batch = {"tenant": tenant, "principal": principal, "move": move}
+        return [row["id"] for row in await self._call("SELECT id FROM undo_move(%s)", batch)]
+
+    async def see(self, tenant: int, ids: Sequence[str]) -> list[str]:
+        """Say that somebody was told how these jobs ended; gives those for which that is new."""
+        return [
+            row["id"] for row in await self._call("SELECT id FROM see_jobs(%s)", {"tenant": tenant, "jobs": list(ids)})
+        ]
 
     async def delete(self, tenant: int, principal: int, ids: Sequence[str]) -> list[str]:
         """Those that had ended and are gone now."""
@@ -113,15 +144,44 @@ class DoorStore:
 
     async def jobs(self, tenant: int, wanted: Filter, *, limit: int = 100) -> list[Job]:
         """The tenant's jobs that fit, newest first."""
-        given = {name: value for name in _CONDITIONS if (value := getattr(wanted, name)) not in (None, False)}
-        where: list[str] = ["j.tenant_id = current_tenant()", *(_CONDITIONS[name] for name in given)]
-        parameters: dict[str, Any] = {**given, "limit": limit}
-        if wanted.labels is not None:
-            parameters["labels"] = Jsonb(dict(wanted.labels))
-        if wanted.older_than:
-            parameters["older_at"], parameters["older_id"] = parameters.pop("older_than")
-        text = f"{queries()['job_columns']} WHERE {' AND '.join(where)} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
-        return [rows.job(row) for row in await self._read(tenant, text, parameters)]
+        where, parameters = _where(wanted)
+        text = f"{queries()['job_columns']} {where} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
+        return [rows.job(row) for row in await self._read(tenant, text, {**parameters, "limit": limit})]
+
+    async def ids(self, tenant: int, wanted: Filter, *, limit: int) -> list[str]:
+        """Only the ids of the tenant's jobs that fit, newest first."""
+        where, parameters = _where(wanted)
+        text = f"{queries()['ids']} {where} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
+        return [row["id"] for row in await self._read(tenant, text, {**parameters, "limit": limit})]
+
+    async def subjects(self, tenant: int) -> list[SubjectCount]:
+        """How many jobs lie under each subject in each status; a name of None is the unorganised ones."""
+        return [SubjectCount(**row) for row in await self._read(tenant, queries()["subjects"])]
+
+    async def subject_names(self, tenant: int) -> list[str]:
+        """Every subject that was ever made, oldest first."""
+        return [row["name"] for row in await self._read(tenant, queries()["subject_names"])]
+
+    async def shelf(self, tenant: int, each: int) -> list[Job]:
+        """The newest `each` completed jobs of every subject and of none; of a job that was redone only the newest version."""
+        found = [row["id"] for row in await self._read(tenant, queries()["shelf"], {"each": each})]
+        return await self.jobs(tenant, Filter(ids=found), limit=len(found)) if found else []
+
+    async def versions(self, tenant: int, job_id: str) -> list[str]:
+        """The job, what it was redone from and what was redone from it, oldest first."""
+        return [row["id"] for row in await self._read(tenant, queries()["versions"], {"job": job_id})]
+
+    async def unseen(self, tenant: int, principal: int, limit: int) -> list[str]:
+        """Jobs of this principal whose end nobody was told, within a day, newest first."""
+        return [
+            row["id"] for row in await self._read(tenant, queries()["unseen"], {"principal": principal, "limit": limit})
+        ]
+
+    async def add_link(self, tenant: int, principal: int, secret_hash: bytes, lasts_s: float) -> None:
+        """Keep the hash of a link that signs a browser in, once."""
+        await self._read(
+            tenant, queries()["add_link"], {"principal": principal, "secret_hash": secret_hash, "lasts_s": lasts_s}
+        )
 
     async def events(self, tenant: int, job_id: str) -> list[Event]:
         """What happened to the job, oldest first; also after it was deleted."""
@@ -174,3 +234,13 @@ class DoorStore:
                     await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
                     cursor = await connection.execute(text, parameters)
                 return await cursor.fetchall()
+
+
+def _where(wanted: Filter) -> tuple[str, dict[str, Any]]:
+    given = {name: value for name in _CONDITIONS if (value := getattr(wanted, name)) not in (None, False)}
+    parameters: dict[str, Any] = dict(given)
+    if wanted.labels is not None:
+        parameters["labels"] = Jsonb(dict(wanted.labels))
+    if wanted.older_than:
+        parameters["older_at"], parameters["older_id"] = parameters.pop("older_than")
+    return " AND ".join(["WHERE j.tenant_id = current_tenant()", *(_CONDITIONS[name] for name in given)]), parameters

@@ -33,6 +33,16 @@ class Look(NamedTuple):
     is_late: bool | None
 
 
+class Happened(NamedTuple):
+    """An event of some tenant's job; (tx, id) is its place in the log."""
+
+    tx: str
+    id: int
+    tenant: int
+    job: str
+    type: str
+
+
 class Principal(NamedTuple):
     """Somebody who may ask for things: a person, or a person's agent."""
 
@@ -98,6 +108,27 @@ class HandsStore:
     async def principal_of_token(self, secret_hash: bytes) -> Principal | None:
         """Who holds this token; None when nobody does, any longer or at all."""
         return self._principal(await self._call(queries()["principal_of_token"], None, secret_hash=secret_hash))
+
+    async def principal_of_session(self, secret_hash: bytes) -> Principal | None:
+        """Whose browser this is; None when it is nobody's, any longer or at all."""
+        return self._principal(await self._call(queries()["principal_of_session"], None, secret_hash=secret_hash))
+
+    async def sign_in(self, link_hash: bytes, session_hash: bytes, lasts_s: float) -> bool:
+        """Redeem a one-time link for a session; False where it was used, has expired, or never was."""
+        batch = {"link_hash": link_hash.hex(), "session_hash": session_hash.hex(), "lasts_s": lasts_s}
+        return bool(await self._call("SELECT principal FROM sign_in(%s)", batch))
+
+    async def end_session(self, secret_hash: bytes) -> None:
+        """Sign a browser out."""
+        await self._call(queries()["end_session"], None, secret_hash=secret_hash)
+
+    async def events_after(self, tx: str, event: int) -> list[Happened]:
+        """What happened after this place of the event log, in the order in which it can be read without gaps."""
+        return [Happened(**row) for row in await self._call(queries()["events_after"], None, tx=tx, id=event)]
+
+    async def events_end(self) -> str:
+        """The transaction from which on events are new."""
+        return str((await self._call(queries()["events_end"], None))[0]["tx"])
 
     async def principal_by_name(self, tenant: str, name: str) -> Principal | None:
         """The principal of this name; None when there is none."""

@@ -167,7 +167,8 @@ BEGIN
 END $$;
 
 -- Any status. Sets what is named in `set`: subject (null: unorganised), title, labels. Gives what changed, and from what.
-CREATE FUNCTION organise_jobs(batch jsonb) RETURNS TABLE (id text, was_subject text) LANGUAGE plpgsql AS $$
+-- A move to another subject is kept in `moves`, to be undone.
+CREATE FUNCTION organise_jobs(batch jsonb) RETURNS TABLE (id text, was_subject text, move_id bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   the_tenant constant bigint := (batch ->> 'tenant')::bigint;
@@ -193,15 +194,65 @@ BEGIN
       FROM wanted w
      WHERE j.id = w.id AND (j.subject_id, j.title, j.labels) IS DISTINCT FROM
            (CASE WHEN to_set ? 'subject' THEN new_subject ELSE j.subject_id END, coalesce(to_set ->> 'title', j.title), coalesce(to_set -> 'labels', j.labels))
-    RETURNING j.id, w.subject, w.title, w.labels
+    RETURNING j.id, w.subject, w.subject_id, w.title, w.labels
+  ), moved AS (
+    INSERT INTO moves (tenant_id, principal_id, to_subject_id, jobs)
+    SELECT the_tenant, (batch ->> 'principal')::bigint, new_subject, jsonb_agg(jsonb_build_object('id', o.id, 'from', o.subject_id))
+      FROM organised o HAVING count(*) > 0 AND to_set ? 'subject'
+    RETURNING moves.id
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
     SELECT the_tenant, o.id, (batch ->> 'principal')::bigint, 'organised',
            jsonb_build_object('to', to_set - 'subject_folded', 'from', jsonb_build_object('subject', o.subject, 'title', o.title, 'labels', o.labels))
       FROM organised o
   )
-  SELECT o.id, o.subject FROM organised o;
+  SELECT o.id, o.subject, (SELECT m.id FROM moved m) FROM organised o;
 END $$;
+
+-- Any status: puts the jobs of one move back where they were, but for those that were moved on since. BB003: undone before.
+CREATE FUNCTION undo_move(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  the_tenant constant bigint := (batch ->> 'tenant')::bigint;
+  the_move moves%ROWTYPE;
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  UPDATE moves SET undone_at = now() WHERE tenant_id = the_tenant AND moves.id = (batch ->> 'move')::bigint AND undone_at IS NULL RETURNING * INTO the_move;
+  IF the_move.id IS NULL THEN
+    RAISE EXCEPTION 'nothing to undo' USING ERRCODE = 'BB003', DETAIL = batch ->> 'move';
+  END IF;
+  RETURN QUERY
+  WITH back AS (
+    UPDATE jobs j SET subject_id = was.from, version = j.version + 1
+      FROM (SELECT * FROM jsonb_to_recordset(the_move.jobs) AS r (id text, "from" bigint) ORDER BY r.id) AS was
+     WHERE j.tenant_id = the_tenant AND j.id = was.id AND j.subject_id IS NOT DISTINCT FROM the_move.to_subject_id
+    RETURNING j.id
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
+    SELECT the_tenant, b.id, (batch ->> 'principal')::bigint, 'organised', jsonb_build_object('undo', the_move.id) FROM back b
+  )
+  SELECT b.id FROM back b;
+END $$;
+
+-- completed, failed, cancelled: somebody has been told how these ended.
+CREATE FUNCTION see_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  RETURN QUERY
+  UPDATE jobs j SET seen_at = now()
+   WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
+     AND j.finished_at IS NOT NULL AND j.seen_at IS NULL
+  RETURNING j.id;
+END $$;
+
+-- Full text. `@@` is not leakproof, so row-level security keeps the index from doors: this runs as the owner, takes the
+-- tenant from the transaction itself and never from an argument, and gives ids only.
+CREATE FUNCTION search_jobs(words text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
+  SELECT j.id FROM jobs j
+   WHERE j.tenant_id = current_tenant() AND j.document @@ websearch_to_tsquery('simple', words)
+   LIMIT 1000
+$$;
 
 -- completed, failed, cancelled → gone. Its events stay.
 CREATE FUNCTION delete_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
@@ -445,9 +496,25 @@ BEGIN
   SELECT m.id FROM mine m;
 END $$;
 
+-- Redeem a one-time link for a session, once. No row: it was used, has expired, or never was.
+CREATE FUNCTION sign_in(batch jsonb) RETURNS TABLE (tenant bigint, principal bigint, name text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH link AS (
+    UPDATE sign_in_links l SET used_at = now()
+     WHERE l.secret_hash = decode(batch ->> 'link_hash', 'hex') AND l.used_at IS NULL AND l.expires_at > now()
+    RETURNING l.tenant_id, l.principal_id
+  ), begun AS (
+    INSERT INTO sessions (tenant_id, principal_id, secret_hash, expires_at)
+    SELECT l.tenant_id, l.principal_id, decode(batch ->> 'session_hash', 'hex'), now() + make_interval(secs => (batch ->> 'lasts_s')::float8) FROM link l
+  )
+  SELECT p.tenant_id, p.id, p.name FROM link l JOIN principals p ON p.tenant_id = l.tenant_id AND p.id = l.principal_id;
+END $$;
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION current_tenant() TO backburner_door, backburner_hands;
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
-  delete_jobs(jsonb) TO backburner_door;
+  undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
-  reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb) TO backburner_hands;
+  reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), sign_in(jsonb) TO backburner_hands;

@@ -1,0 +1,63 @@
+"""Who is asking: tokens of agents and programs, one-time links and sessions of people."""
+
+import hashlib
+import secrets
+from typing import NamedTuple
+
+from agent_tools.app import Backburner
+from agent_tools.jobs.errors import BackburnerError
+from sql.hands import HandsStore, Principal
+
+LINK_S = 900.0
+"""How long a sign-in link may wait to be used."""
+SESSION_S = 90 * 86_400.0
+"""How long a browser stays signed in."""
+
+
+class NotAllowed(BackburnerError):
+    """The caller is known, but may not do this; the sentence says what it would take."""
+
+    code = "not_allowed"
+
+
+class Session(NamedTuple):
+    """A browser that was signed in; the secret goes into its cookie and is kept nowhere."""
+
+    secret: str
+    lasts_s: float
+
+
+class Keys:
+    """Secrets against the book, which holds only their hashes. A revoked one is refused at once."""
+
+    def __init__(self, hands: HandsStore) -> None:
+        self._hands = hands
+
+    async def principal_of_token(self, secret: str) -> Principal | None:
+        """Who holds this token; None when nobody does, any longer or at all."""
+        return await self._hands.principal_of_token(hash_of_secret(secret))
+
+    async def principal_of_session(self, secret: str) -> Principal | None:
+        """Whose browser sent this cookie; None when it is nobody's."""
+        return await self._hands.principal_of_session(hash_of_secret(secret))
+
+    async def sign_in(self, link_secret: str) -> Session | None:
+        """Redeem a one-time link; None where it was used, has expired, or never was."""
+        secret = secrets.token_urlsafe(32)
+        signed_in = await self._hands.sign_in(hash_of_secret(link_secret), hash_of_secret(secret), SESSION_S)
+        return Session(secret, SESSION_S) if signed_in else None
+
+    async def sign_out(self, secret: str) -> None:
+        """End a session."""
+        await self._hands.end_session(hash_of_secret(secret))
+
+
+def hash_of_secret(secret: str) -> bytes:
+    """What the book keeps of a secret: 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+
+
+def require(backburner: Backburner, scope: str) -> None:
+    """Raise NotAllowed unless the principal holds this scope (`admin` holds all)."""
+    if scope not in backburner.who.scopes and "admin" not in backburner.who.scopes:
+        raise NotAllowed(f"This token may not do that: it lacks the scope '{scope}'.")

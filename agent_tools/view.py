@@ -1,0 +1,112 @@
+"""A job as programs and agents are shown it: in full, and in a line. What is absent is left out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from agent_tools.jobs.job import Job, StoredArtifact
+
+PRIORITY_NAMES = {-1: "low", 0: "normal", 1: "high"}
+
+
+class Addresses:
+    """Where things are served. `base` is the installation's address, without a slash at its end; None: not served."""
+
+    def __init__(self, base: str | None) -> None:
+        self.base = base
+
+    def page(self, job_id: str) -> str | None:
+        """The job's page."""
+        return f"{self.base}/jobs/{job_id}" if self.base else None
+
+    def artifact(self, job_id: str, name: str) -> str | None:
+        """The artifact's file."""
+        return f"{self.base}/artifacts/{job_id}/{quote(name)}" if self.base else None
+
+
+def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
+    """Everything about a job, as the tools and the HTTP API give it."""
+    return _present(
+        {
+            "job_id": job.id,
+            "kind": job.kind,
+            "title": job.title,
+            "status": str(job.status),
+            "waiting_for": job.waiting_for,
+            "why": why,
+            "subject": job.subject,
+            "labels": dict(job.labels),
+            "priority": PRIORITY_NAMES[job.priority] if job.priority else None,
+            "progress": progress(job),
+            "attempt": job.attempt,
+            "version": job.version,
+            "created_at": when(job.created_at),
+            "started_at": when(job.started_at),
+            "finished_at": when(job.finished_at),
+            "run_after": when(job.run_after) if job.run_after > job.created_at else None,
+            "error": _present(vars(job.error)) if job.error else None,
+            "result": job.result,
+            "result_line": job.result_line,
+            "decision": job.decision,
+            "artifacts": [artifact(job, each, addresses) for each in job.artifacts],
+            "batch_id": job.batch_id,
+            "redo_of": job.redo_of,
+            "keep_until": when(job.keep_until),
+            "page_url": addresses.page(job.id),
+        }
+    )
+
+
+def concise(job: Job, why: str, now: datetime) -> dict[str, Any]:
+    """A job in a line's worth: what a list shows."""
+    ended = job.finished_at or job.created_at
+    return _present(
+        {
+            "id": job.id,
+            "kind": job.kind,
+            "title": job.title,
+            "status": str(job.status),
+            "line": job.result_line if job.status == "completed" else why,
+            "subject": job.subject,
+            "when": ago((now - ended).total_seconds()),
+        }
+    )
+
+
+def progress(job: Job) -> dict[str, Any] | None:
+    """How far a job is; None before it said anything, and once it has ended."""
+    if job.progress is None or job.status.is_final:
+        return None
+    return _present({"percent": job.progress.percent, "stage": job.progress.stage, "message": job.progress.message})
+
+
+def artifact(job: Job, stored: StoredArtifact, addresses: Addresses) -> dict[str, Any]:
+    """One file of a job, and where to get it."""
+    return _present(
+        {
+            "name": stored.name,
+            "title": stored.title,
+            "media_type": stored.media_type,
+            "bytes": stored.bytes,
+            "url": addresses.artifact(job.id, stored.name),
+            "uri": f"job://{job.id}/artifacts/{quote(stored.name)}",
+        }
+    )
+
+
+def when(moment: datetime | None) -> str | None:
+    """A moment in ISO 8601, to the second, in UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def ago(seconds: float) -> str:
+    """How long ago, in a word: `40s`, `4min`, `3h`, `12d`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit} ago"
+    return f"{max(seconds, 0):.0f}s ago"
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}

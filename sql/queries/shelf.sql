@@ -1,0 +1,57 @@
+-- name: subjects
+-- Every subject that has jobs, and no subject (null): how many in each status, and when the newest came.
+SELECT s.name, j.status, count(*) AS jobs, max(j.created_at) AS newest
+  FROM jobs j LEFT JOIN subjects s ON s.tenant_id = j.tenant_id AND s.id = j.subject_id
+ WHERE j.tenant_id = current_tenant() GROUP BY s.name, j.status
+
+-- name: subject_names
+SELECT s.name FROM subjects s WHERE s.tenant_id = current_tenant() ORDER BY s.id
+
+-- name: shelf
+-- The newest completed jobs of every subject, newest versions only: who was redone well steps back behind the newer one.
+SELECT shown.id
+  FROM (SELECT id AS subject_id FROM subjects WHERE tenant_id = current_tenant() UNION ALL SELECT NULL) AS of
+ CROSS JOIN LATERAL (
+       SELECT j.id FROM jobs j
+        WHERE j.tenant_id = current_tenant() AND j.subject_id IS NOT DISTINCT FROM of.subject_id AND j.status = 'completed'
+          AND NOT EXISTS (SELECT FROM jobs n WHERE n.tenant_id = j.tenant_id AND n.redo_of = j.id AND n.status = 'completed')
+        ORDER BY j.created_at DESC, j.id DESC LIMIT %(each)s) AS shown
+
+-- name: versions
+-- The whole family of a job, over all its redos: oldest first.
+WITH RECURSIVE family AS (
+  SELECT j.id, j.redo_of FROM jobs j WHERE j.tenant_id = current_tenant() AND j.id = %(job)s
+   UNION
+  SELECT j.id, j.redo_of FROM jobs j JOIN family f ON j.id = f.redo_of OR j.redo_of = f.id WHERE j.tenant_id = current_tenant()
+)
+SELECT f.id FROM family f JOIN jobs j ON j.id = f.id ORDER BY j.created_at, j.id
+
+-- name: unseen
+-- What this principal asked for and was never told the end of, within a day, newest first.
+SELECT j.id FROM jobs j
+ WHERE j.tenant_id = current_tenant() AND j.principal_id = %(principal)s AND j.seen_at IS NULL AND j.finished_at > now() - interval '1 day'
+ ORDER BY j.finished_at DESC LIMIT %(limit)s
+
+-- name: ids
+-- Only the ids of jobs; the conditions of a filter follow.
+SELECT j.id FROM jobs j
+
+-- name: principal_of_session
+SELECT x.tenant_id AS tenant, x.principal_id AS principal, p.name, ARRAY['jobs:read', 'jobs:create', 'jobs:organise', 'jobs:cancel', 'jobs:answer'] AS scopes
+  FROM sessions x JOIN principals p ON p.tenant_id = x.tenant_id AND p.id = x.principal_id
+ WHERE x.secret_hash = %(secret_hash)s AND x.expires_at > now()
+
+-- name: end_session
+DELETE FROM sessions WHERE secret_hash = %(secret_hash)s RETURNING id
+
+-- name: add_link
+INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at)
+VALUES (current_tenant(), %(principal)s, %(secret_hash)s, now() + make_interval(secs => %(lasts_s)s)) RETURNING id
+
+-- name: events_after
+-- What happened since, over all tenants; stops below the oldest transaction still open, because ids commit out of order.
+SELECT e.tx::text, e.id, e.tenant_id AS tenant, e.job_id AS job, e.type FROM job_events e
+ WHERE (e.tx, e.id) > (%(tx)s::xid8, %(id)s) AND e.tx < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY e.tx, e.id LIMIT 1000
+
+-- name: events_end
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS tx
