@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -49,6 +49,7 @@ class Kind:
     aliases: tuple[str, ...]
     agent: bool
     keep_days: int | None
+    example: Mapping[str, Any] | None
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -86,10 +87,8 @@ class Kind:
         return None
 
     def _refuse(self, error: ValidationError) -> NoReturn:
-        problems = [_problem(detail, self.arguments) for detail in error.errors(include_url=False)]
-        listed = " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5])
-        more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
-        raise BadRequest(f"{self.name} was not created. {listed}{more}", problems)
+        problems = problems_of(error, self.arguments)
+        raise BadRequest(f"{self.name} was not created. {listed(problems)}", problems)
 
 
 def job_kind(
@@ -103,13 +102,15 @@ def job_kind(
     aliases: Iterable[str] = (),
     agent: bool = True,
     keep: int | None = None,
+    example: Mapping[str, Any] | None = None,
 ) -> Callable[[Handler], Kind]:
     """Make a job kind of an async function `(job: JobContext, …) -> Artifact`.
 
     The docstring is what agents read, the parameters after `job` are the schema. `timeout` counts one attempt's
     running time. `retries` is how many further attempts follow an error. `usually` says how long it takes until
     there are samples. `needs` lists settings and modules it cannot run without. `agent=False` hides it from
-    agents. `keep` is for how many days finished jobs are kept; None: the installation's rule.
+    agents. `keep` is for how many days finished jobs are kept; None: the installation's rule. `example` is a set of
+    arguments that works, shown to an agent whose call did not.
     """
 
     def decorate(handler: Handler) -> Kind:
@@ -133,6 +134,7 @@ def job_kind(
             aliases=tuple(aliases),
             agent=agent,
             keep_days=keep,
+            example=example,
         )
 
     return decorate
@@ -247,6 +249,17 @@ def _arguments(name: str, handler: Handler) -> type[BaseModel]:
         )
     config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
     return create_model(f"{name}_arguments", __config__=config, **fields)
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """What pydantic found wrong, as sentences; an unknown name comes with the nearest right one."""
+    return [_problem(detail, model) for detail in error.errors(include_url=False)]
+
+
+def listed(problems: Sequence[Problem]) -> str:
+    """The first few problems as one text."""
+    more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
+    return " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5]) + more
 
 
 def _problem(detail: Any, model: type[BaseModel]) -> Problem:

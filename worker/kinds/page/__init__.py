@@ -15,7 +15,7 @@ def _not_blank(content: str) -> str:
     return content
 
 
-@job_kind("page", timeout="1m", usually="a second")
+@job_kind("page", timeout="1m", usually="a second", example={"content": "# Tides\n\nThe sea comes and goes."})
 async def page(
     job: JobContext,
     content: Annotated[
@@ -31,7 +31,7 @@ async def page(
 
     Takes about a second. Give the whole text as `content`; its first heading is the title unless the job has one.
     """
-    from worker.kinds.page import render  # the Markdown libraries, only where a page is made
+    from worker.kinds.page import render  # noqa: PLC0415 - its libraries are loaded only where pages are made
 
     job.progress("Reading Markdown", 0, 2)
     article = await asyncio.to_thread(render.read, content)

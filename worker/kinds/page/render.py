@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import nh3
@@ -14,9 +15,10 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 _HERE = Path(__file__).parent
-_TAGS = set(
-    "h1 h2 h3 h4 h5 h6 p br hr ul ol li blockquote pre code em strong s a img table thead tbody tr th td".split()
-)
+_TAGS = {
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "blockquote", "pre", "hr"),
+    *("table", "thead", "tbody", "tr", "th", "td", "code", "em", "strong", "s", "a", "img", "br"),
+}
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 _CLASSES = {"th": {"left", "center", "right"}, "td": {"left", "center", "right"}, "li": {"todo", "done"}}
 _ADDRESSES = {
@@ -40,11 +42,9 @@ class Article:
 
 def read(content: str) -> Article:
     """Markdown as an article without scripts, styles of its own, or anything that a reader's browser would fetch."""
-    markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": 200}).enable(["table", "strikethrough"])
+    markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": 50}).enable(["table", "strikethrough"])
     tokens = markdown.parse(content)
-    headings = [
-        _plain(text) for opening, text in zip(tokens, tokens[1:], strict=False) if opening.type == "heading_open"
-    ]
+    headings = [_plain(text) for opening, text in pairwise(tokens) if opening.type == "heading_open"]
     for item, _, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
         _tick(item, text)
     for token in tokens:

@@ -171,13 +171,17 @@ def _heads(block: Block) -> bool:
 
 
 def _how_many_fit(small: Sequence[Piece], room: Box) -> int:
-    low, high = 0, len(small)
-    while low < high:
-        middle = (low + high + 1) // 2
+    """How many pieces from the first on fit on a page: doubled until they do not, then halved in between."""
+    low, high = 0, 1
+    while high <= len(small) and _fits(joined(small[:high]), room, PARTED):
+        low, high = high, 2 * high
+    high = min(high, len(small) + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
         if _fits(joined(small[:middle]), room, PARTED):
             low = middle
         else:
-            high = middle - 1
+            high = middle
     return low
 
 

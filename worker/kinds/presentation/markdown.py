@@ -297,26 +297,21 @@ def _take_title(blocks: list[Block | _Heading]) -> tuple[_Heading | None, list[B
 
 
 def _in_columns(blocks: list[Block | _Heading]) -> Iterator[Block]:
-    """The blocks, with what stands below two or more `###` headings put side by side."""
+    """The blocks, with what stands below two or more `###` headings put side by side, up to a larger heading."""
     side_by_side = sum(isinstance(block, _Heading) and block.level == 3 for block in blocks) > 1
     columns = list[Column]()
     for block in blocks:
-        match block:
-            case _Heading(level=3, text=text) if side_by_side:
-                columns.append(Column(text))
-            case _Heading(level=level, text=text):
-                if level < 3 and columns:
-                    yield Columns(tuple(columns))
-                    columns, side_by_side = [], False
-                block = Paragraph(text, strong=True)
-                if columns:
-                    columns[-1] = replace(columns[-1], blocks=(*columns[-1].blocks, block))
-                else:
-                    yield block
-            case _ if columns:
-                columns[-1] = replace(columns[-1], blocks=(*columns[-1].blocks, block))
-            case _:
-                yield block
+        if isinstance(block, _Heading) and block.level == 3 and side_by_side:
+            columns.append(Column(block.text))
+            continue
+        if isinstance(block, _Heading) and block.level < 3 and columns:
+            yield Columns(tuple(columns))
+            columns, side_by_side = [], False
+        shown = Paragraph(block.text, strong=True) if isinstance(block, _Heading) else block
+        if columns:
+            columns[-1] = replace(columns[-1], blocks=(*columns[-1].blocks, shown))
+        else:
+            yield shown
     if columns:
         yield Columns(tuple(columns))
 

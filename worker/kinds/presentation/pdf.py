@@ -53,7 +53,7 @@ class Print:
 
     def write_previews(self, folder: Path) -> list[Path]:
         """Write a picture of each page, and say where they are, in order."""
-        pictures = self._compiler.compile(format="png", ppi=PREVIEW_PPI)
+        pictures: Any = self._compiler.compile(format="png", ppi=PREVIEW_PPI)  # bytes, or a list for several pages
         paths = list[Path]()
         for number, picture in enumerate([pictures] if isinstance(pictures, bytes) else pictures, 1):
             path = folder / f"slide-{number:02}.png"

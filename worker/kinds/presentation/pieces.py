@@ -59,8 +59,8 @@ def _broken(block: Block) -> list[Block]:
             first, *rest = _halves(item.text)
             return [Bullets((replace(item, text=first),)), *(Bullets((Item(half, item.level, ""),)) for half in rest)]
         case Quote(paragraphs=(text,), source=source):
-            *first, last = _halves(text)
-            return [*(Quote((half,)) for half in first), Quote((last,), source)]
+            *before, end = _halves(text)
+            return [*(Quote((half,)) for half in before), Quote((end,), source)]
         case Code(lines=(line,), language=language):
             return [Code((half[0].text,), language) for half in _halves((Run(line),))]
         case Table(head=head, rows=rows):

@@ -33,6 +33,7 @@ MOST_COUNTED = 32_767
 """The highest number that a list may begin with in the format."""
 _ALIGN = {"left": PP_ALIGN.LEFT, "center": PP_ALIGN.CENTER, "right": PP_ALIGN.RIGHT}
 _MIRRORED = {"left": PP_ALIGN.RIGHT, "center": PP_ALIGN.CENTER, "right": PP_ALIGN.LEFT}
+_HIGHLIGHT = f'<a:highlight {nsdecls("a")}><a:schemeClr val="{SCHEME["card"]}"/></a:highlight>'
 _DECORATIVE = (
     f'<a:extLst {nsdecls("a")}><a:ext uri="{{C183D7F6-B498-43B3-948B-1728B52AA6E4}}">'
     '<adec:decorative xmlns:adec="http://schemas.microsoft.com/office/drawing/2017/decorative" val="1"/>'
@@ -205,6 +206,8 @@ def _add_run(paragraph: Any, run: Run, line: Line) -> None:
             added.hyperlink.address = run.link  # takes the theme's colour for links
         elif line.color in SCHEME:
             font.color.theme_color = _theme_color(line.color)
+            if run.code:
+                font._rPr.find(qn("a:solidFill")).addnext(parse_xml(_HIGHLIGHT))
 
 
 def _emu(box: Box) -> tuple[Any, Any, Any, Any]:

@@ -1,0 +1,110 @@
+"""Reading what a job made: its text in pages, its pictures as pictures."""
+
+import asyncio
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_tools.app import Backburner
+from agent_tools.jobs.errors import BadRequest, NotNow
+from agent_tools.jobs.job import Job, StoredArtifact
+
+MOST_TEXT_BYTES = 20_000_000
+MOST_PICTURE_BYTES = 1_500_000
+_TEXT = ("text/", "application/json", "application/xml", "application/x-subrip")
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_DROPPED = re.compile(r"<(script|style|head|svg)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_BREAKS = re.compile(r"</(p|div|li|h[1-6]|tr|table|section|article|pre|blockquote)>|<br\s*/?>", re.IGNORECASE)
+_TAGS = re.compile(r"<[^>]+>")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A page of an artifact. `text` is None where it is no text; `next_offset` None: it ends here."""
+
+    job: Job
+    artifact: StoredArtifact | None
+    text: str | None
+    offset: int = 0
+    next_offset: int | None = None
+    total: int = 0
+    picture: bytes | None = None
+
+
+async def read(
+    backburner: Backburner,
+    job_id: str,
+    name: str | None = None,
+    *,
+    offset: int = 0,
+    limit: int = 8000,
+    find: str | None = None,
+) -> Reading:
+    """One artifact of a completed job; without a name what tells most: its text, else its first picture, else its result.
+
+    With `find`, the page begins a little before that text's next occurrence from `offset` on. Raises JobNotFound, NotNow
+    before the job has completed, BadRequest for an artifact or a text that is not there.
+    """
+    job = await backburner.get(job_id)
+    if job.status != "completed":
+        raise NotNow(f"{job.id} has made nothing to read: it is {job.status}. {await backburner.why(job.id)}")
+    artifact = _named(job, name) if name else _telling(job.artifacts)
+    if artifact is None:
+        return _page(
+            job, None, json.dumps(job.result, indent=1, ensure_ascii=False) if job.result else "", offset, limit
+        )
+    path = backburner.artifact_path(job, artifact)
+    if artifact.media_type in _PICTURES:
+        picture = await asyncio.to_thread(path.read_bytes) if artifact.bytes <= MOST_PICTURE_BYTES else None
+        return Reading(job, artifact, None, picture=picture)
+    if not _is_text(artifact) or artifact.bytes > MOST_TEXT_BYTES:
+        return Reading(job, artifact, None)
+    text = await asyncio.to_thread(_text_of, path, artifact)
+    return _page(job, artifact, text, _found(text, find, offset) if find else offset, limit)
+
+
+def _named(job: Job, name: str) -> StoredArtifact:
+    for artifact in job.artifacts:
+        if name in (artifact.name, artifact.title):
+            return artifact
+    names = ", ".join(artifact.name for artifact in job.artifacts) or "none"
+    raise BadRequest(f"{job.id} has no artifact '{name}'. It has: {names}.")
+
+
+def _telling(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
+    for is_wanted in (_is_text, lambda artifact: artifact.media_type in _PICTURES):
+        for artifact in artifacts:
+            if is_wanted(artifact):
+                return artifact
+    return artifacts[0] if artifacts else None
+
+
+def _is_text(artifact: StoredArtifact) -> bool:
+    return artifact.media_type.startswith(_TEXT)
+
+
+def _text_of(path: Path, artifact: StoredArtifact) -> str:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if artifact.media_type != "text/html":
+        return text
+    # For reading, not for showing: what is left is data to a model, and never becomes a page again.
+    text = _TAGS.sub("", _BREAKS.sub("\n", _DROPPED.sub("", text)))
+    return re.sub(r"\n\s*\n+", "\n\n", html.unescape(text)).strip()
+
+
+def _found(text: str, find: str, offset: int) -> int:
+    at = text.casefold().find(find.casefold(), offset)
+    if at < 0:
+        where = "after that place" if offset else "in it"
+        raise BadRequest(f"'{find[:60]}' does not occur {where}.")
+    return max(at - 200, 0)
+
+
+def _page(job: Job, artifact: StoredArtifact | None, text: str, offset: int, limit: int) -> Reading:
+    if offset and offset >= len(text):
+        raise BadRequest(f"offset: {offset} is beyond the end; there are {len(text)} characters.")
+    end = offset + limit
+    return Reading(job, artifact, text[offset:end], offset, end if end < len(text) else None, len(text))

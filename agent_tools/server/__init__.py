@@ -1,0 +1,1 @@
+"""The agent's door: what a model meets over MCP."""

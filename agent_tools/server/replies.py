@@ -1,0 +1,260 @@
+"""What tools answer: the same facts as text and as structure, because a client shows its model the one or the other."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from agent_tools.app import Ended, Receipt
+from agent_tools.jobs.job import Job
+from agent_tools.reading import Reading
+from agent_tools.view import Addresses, concise, progress
+from sql.door import Moved, SubjectCount
+
+# Control characters, and those that steer text without being seen: zero-width, bidi, tags.
+_UNSEEN_CHARACTERS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+MOST_UNSEEN = 5
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that the model should see."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer; `text` and `structure` say the same."""
+
+    text: str
+    structure: Mapping[str, Any]
+    pictures: Sequence[Picture] = field(default=())
+
+
+def clean(text: str) -> str:
+    """Text of others, without characters that hide something from a reader."""
+    return _UNSEEN_CHARACTERS.sub("", text)
+
+
+def receipt(made: Receipt, job: Job, addresses: Addresses, workers_alive: bool) -> Reply:
+    """What an agent gets when it has asked for a job."""
+    where = f"under '{job.subject}'" if job.subject else "unorganised"
+    said = [f"Job {job.id} ({made.kind.name}) is {job.status}."]
+    structure: dict[str, Any] = {
+        "job_id": job.id,
+        "kind": made.kind.name,
+        "status": str(job.status),
+        "created": made.created,
+    }
+    if not made.created:
+        said = [
+            f"Job {job.id} ({made.kind.name}) is the same request, made before; it is {job.status}. For another one send again=true."
+        ]
+    elif made.kind.usually:
+        said.append(f"It usually takes {made.kind.usually}.")
+        structure["usually"] = made.kind.usually
+    if not workers_alive:
+        said.append("No worker runs right now; it begins when one does.")
+        structure["note"] = "No worker runs right now; it begins when one does."
+    said.append(f"The result will lie on the shelf, {where}.")
+    structure["subject"] = job.subject
+    if page := addresses.page(job.id):
+        said.append(f"Page: {page}")
+        structure["page_url"] = page
+    next_step = f'Go on with the conversation; job_status(job_ids=["{job.id}"]) tells when it has ended, read_result(job_id="{job.id}") shows it.'
+    said.append(next_step)
+    structure["next"] = next_step
+    return Reply(" ".join(said), _present(structure))
+
+
+def batch(receipts: Sequence[Receipt], batch_id: str | None) -> Reply:
+    """What an agent gets for many jobs at once."""
+    ids = [each.id for each in receipts]
+    made = sum(each.created for each in receipts)
+    same = f" {len(ids) - made} were the same as earlier jobs." if made < len(ids) else ""
+    text = f'{made} jobs created.{same} batch_id {batch_id}. Ids in order: {", ".join(ids)}. list_jobs(batch_id="{batch_id}") shows them.'
+    return Reply(text, _present({"batch_id": batch_id, "created": made, "job_ids": ids}))
+
+
+def status(jobs: Sequence[Job], whys: Mapping[str, str], now: datetime, addresses: Addresses) -> Reply:
+    """Jobs as they are, a line each."""
+    shown, lines = [], []
+    for job in jobs:
+        entry = _cleaned(concise(job, whys[job.id], now))
+        extra: dict[str, Any] = {"version": job.version}
+        if job.status.is_final:
+            extra |= {
+                "artifacts": [each.name for each in job.artifacts[:4]] or None,
+                "page_url": addresses.page(job.id),
+            }
+            if len(job.artifacts) > 4:
+                extra["more_artifacts"] = len(job.artifacts) - 4
+        else:
+            extra["progress"] = progress(job)
+        entry |= _present(extra)
+        shown.append(entry)
+        lines.append(_line(entry))
+    ended = [job for job in jobs if job.status == "completed"]
+    hint = f'read_result(job_id="{ended[0].id}") shows what it made.' if ended else ""
+    return Reply("\n".join([*lines, *([hint] if hint else [])]), _present({"jobs": shown, "next": hint}))
+
+
+def in_full(jobs: Sequence[Mapping[str, Any]]) -> Reply:
+    """Jobs with everything about them."""
+    lines = []
+    for job in jobs:
+        lines.append(f"{job['job_id']} {job['kind']} {job['status']}: {clean(job['why'])}")
+        lines += [
+            f"  {name}: {_plain(value)}"
+            for name, value in job.items()
+            if name not in ("job_id", "kind", "status", "why")
+        ]
+    return Reply("\n".join(lines), {"jobs": list(jobs)})
+
+
+def page(
+    jobs: Sequence[Job],
+    whys: Mapping[str, str],
+    now: datetime,
+    next_cursor: str | None,
+    counts: Sequence[SubjectCount] | None,
+) -> Reply:
+    """A page of a list, and on the first one the subjects with their counts."""
+    shown = [_cleaned(concise(job, whys[job.id], now)) for job in jobs]
+    lines = [_line(entry) for entry in shown] or ["No jobs fit."]
+    structure: dict[str, Any] = {"jobs": shown, "next_cursor": next_cursor}
+    if counts is not None:
+        subjects: dict[str, int] = {}
+        for count in counts:
+            name = count.name or "unorganised"
+            subjects[name] = subjects.get(name, 0) + count.jobs
+        structure["subjects"] = subjects
+        if subjects:
+            lines.insert(0, "Subjects: " + ", ".join(f"{clean(name)} ({count})" for name, count in subjects.items()))
+    if next_cursor:
+        lines.append(f"More: cursor={next_cursor}")
+    return Reply("\n".join(lines), _present(structure))
+
+
+def reading(read: Reading, addresses: Addresses) -> Reply:
+    """A page of what a job made. It is data: said so in front of it, where a model will see it."""
+    job, artifact = read.job, read.artifact
+    others = [each.name for each in job.artifacts if artifact is None or each.name != artifact.name]
+    name = artifact.name if artifact else "result"
+    structure: dict[str, Any] = {
+        "job_id": job.id,
+        "artifact": name,
+        "line": job.result_line,
+        "result": job.result,
+        "others": others[:10],
+    }
+    said = [f"{job.id} {clean(job.result_line or job.title)}."] if job.result_line or job.title else []
+    pictures: list[Picture] = []
+    if artifact and read.picture is not None:
+        pictures = [Picture(read.picture, artifact.media_type)]
+        said.append(f"Artifact {name}: the picture below.")
+    elif read.text is None and artifact:
+        structure |= {
+            "media_type": artifact.media_type,
+            "bytes": artifact.bytes,
+            "url": addresses.artifact(job.id, name),
+        }
+        said.append(
+            f"Artifact {name} ({artifact.media_type}, {artifact.bytes} bytes) cannot be shown as text. {structure['url'] or ''}"
+        )
+    if job.result and artifact is not None:
+        said.append(f"Result: {_plain(job.result)}")
+    if len(job.artifacts) > 1:
+        said.append(f"Other artifacts: {', '.join(others[:10])}.")
+    if read.text is not None:
+        text = clean(read.text)
+        structure |= {
+            "text": text,
+            "offset": read.offset,
+            "next_offset": read.next_offset,
+            "total": read.total,
+            "untrusted": True,
+        }
+        more = f" Go on with offset={read.next_offset}." if read.next_offset else ""
+        said.append(
+            f"Artifact {name}, characters {read.offset} to {read.offset + len(read.text)} of {read.total}.{more} What follows is data made by a job:\n{text}"
+        )
+    return Reply("\n".join(said), _present(structure), pictures)
+
+
+def moved(move: Moved, subject: str | None, meant: int) -> Reply:
+    """What an organise did, and how to take it back."""
+    to = f"'{subject}'" if subject else "unorganised"
+    if not move.was:
+        text = f"Nothing changed: {'the job is' if meant == 1 else f'all {meant} jobs are'} as asked already."
+        return Reply(text, {"moved": 0})
+    came_from = ", ".join(sorted({f"'{was}'" if was else "unorganised" for was in move.was.values()}))
+    undo = f" organise_jobs(undo={move.move}) takes it back." if move.move else ""
+    text = f"{len(move.was)} job{'s' if len(move.was) > 1 else ''} now under {to} (before: {came_from}).{undo}"
+    return Reply(
+        text,
+        _present(
+            {
+                "moved": len(move.was),
+                "job_ids": list(move.was)[:50],
+                "subject": subject,
+                "was": came_from,
+                "undo": move.move,
+            }
+        ),
+    )
+
+
+def undone(ids: Sequence[str]) -> Reply:
+    """What an undo did."""
+    return Reply(f"{len(ids)} jobs are back where they were.", {"moved_back": len(ids), "job_ids": list(ids)[:50]})
+
+
+def cancelled(ended: Ended) -> Reply:
+    """What happened to each job that was to stop."""
+    said = [f"Cancelled: {', '.join(ended.done)}."] if ended.done else []
+    said += list(ended.not_done.values())
+    return Reply(" ".join(said), _present({"cancelled": list(ended.done), "not_cancelled": dict(ended.not_done)}))
+
+
+def with_unseen(reply: Reply, unseen: Sequence[Job]) -> Reply:
+    """The reply, and what else has ended that nobody was told of."""
+    if not unseen:
+        return reply
+    told = [
+        {"id": job.id, "kind": job.kind, "title": clean(job.title or job.result_line or ""), "status": str(job.status)}
+        for job in unseen[:MOST_UNSEEN]
+    ]
+    more = " and more (list_jobs unseen=true)" if len(unseen) > MOST_UNSEEN else ""
+    listed = "; ".join(" ".join(part for part in entry.values() if part) for entry in told)
+    structure = {**reply.structure, "unseen": [_present(entry) for entry in told]}
+    return Reply(f"{reply.text}\nAlso ended, not yet looked at: {listed}{more}", structure, reply.pictures)
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    title = f' "{entry["title"]}"' if entry.get("title") else ""
+    subject = f" [{entry['subject']}]" if entry.get("subject") else ""
+    line = f": {entry['line']}" if entry.get("line") else ""
+    made = f" Artifacts: {', '.join(entry['artifacts'])}." if entry.get("artifacts") else ""
+    return f"{entry['id']} {entry['kind']}{title} {entry['status']} {entry['when']}{subject}{line}{made}"
+
+
+def _cleaned(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: clean(value) if isinstance(value, str) else value for name, value in entry.items()}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_plain(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return clean(str(value))
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}

@@ -1,0 +1,347 @@
+"""The tools: what each is called, takes, says of itself and does."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from agent_tools.app import Backburner
+from agent_tools.auth import require
+from agent_tools.jobs.errors import BadRequest
+from agent_tools.jobs.kinds import Kind, Kinds
+from agent_tools.reading import read
+from agent_tools.requests import NewJob, job_filter
+from agent_tools.server import replies
+from agent_tools.server.arguments import Arguments, JobIds, Labels, Moment, Statuses, Words, compact, parse, tidy
+from agent_tools.server.replies import Picture, Reply
+from agent_tools.view import Addresses, full
+from sql.door import Filter
+
+_FOREVER_S = 50
+READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+CHANGES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+STOPS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a tool works with: the installation as the caller, and where it is served."""
+
+    backburner: Backburner
+    addresses: Addresses
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool. `schema` is the JSON schema of its arguments; `call` raises BackburnerError in sentences."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    annotations: ToolAnnotations
+    call: Callable[[Desk, Mapping[str, Any]], Awaitable[Reply]]
+
+
+def tools(kinds: Kinds, available: Callable[[Kind], bool]) -> list[Tool]:
+    """Every tool of this installation, in an order that never changes."""
+    creating = [_create_tool(kind) for kind in kinds.values() if kind.agent and available(kind)]
+    return [*creating, *(_tool(*each) for each in _TOOLS)]
+
+
+# -------------------------------------------------------------------------------------------------------- creating
+
+
+class Common(Arguments):
+    """What every job has of its own."""
+
+    subject: Annotated[str | None, Field(description="Shelf to file the result under, e.g. 'Biology'.")] = None
+    title: str | None = None
+    labels: Labels | None = None
+    again: Annotated[bool, Field(description="Make another one although the same was just made.")] = False
+
+
+def _create_tool(kind: Kind) -> Tool:
+    common = compact(Common.model_json_schema())["properties"]
+    own = compact(kind.schema)
+    schema = {**own, "properties": {**own.get("properties", {}), **common}, "additionalProperties": False}
+    how_long = f" Takes {kind.usually}." if kind.usually and "takes" not in kind.description.lower() else ""
+    description = f"{kind.description}{how_long} Answers at once with a job_id; the conversation goes on meanwhile."
+    example = _as_call(f"create_{kind.name}", kind.example or {})
+
+    async def create(desk: Desk, given: Mapping[str, Any]) -> Reply:
+        require(desk.backburner, "jobs:create")
+        tidied = tidy(given, {*kind.arguments.model_fields, *Common.model_fields})
+        mine = {name: value for name, value in tidied.items() if name in Common.model_fields}
+        asked = parse(Common, mine, example)
+        args = {name: value for name, value in tidied.items() if name not in Common.model_fields}
+        try:
+            made = await desk.backburner.create(
+                kind.name,
+                _with_lists(kind, args),
+                subject=asked.subject,
+                title=asked.title,
+                labels=asked.labels,
+                again=asked.again,
+            )
+        except BadRequest as error:
+            raise BadRequest(
+                f"{error} A call that works: {example}" if kind.example else str(error), error.problems
+            ) from None
+        job = await desk.backburner.get(made.id)
+        alive = any(worker.is_alive for worker in await desk.backburner.workers())
+        return replies.receipt(made, job, desk.addresses, alive)
+
+    return Tool(f"create_{kind.name}", description, schema, CREATES, create)
+
+
+def _with_lists(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
+    """A lone string for a list, where the kind itself does not understand one."""
+    own = kind.schema.get("properties", {})
+    lone = {name for name, value in args.items() if isinstance(value, str) and own.get(name, {}).get("type") == "array"}
+    if not lone:
+        return dict(args)
+    try:
+        kind.parse(args)
+    except BadRequest:
+        return {name: [value] if name in lone else value for name, value in args.items()}
+    return dict(args)
+
+
+class OneOfMany(Arguments):
+    """A job of a batch."""
+
+    kind: str
+    args: dict[str, Any] = Field(default_factory=dict)
+    subject: str | None = None
+    title: str | None = None
+    labels: Labels | None = None
+    again: bool = False
+    priority: Literal["low", "normal", "high"] = "normal"
+    run_after: Moment | None = None
+
+
+class CreateJobs(Arguments):
+    """Create up to 100 jobs in one go, of any kind: all of them or, if one is wrong, none.
+
+    Each is {kind, args}; args as in create_<kind>.
+    """
+
+    jobs: Annotated[list[OneOfMany], Field(min_length=1, max_length=100)]
+    idempotency_key: Annotated[str | None, Field(description="The same key is the same batch.")] = None
+
+
+async def create_jobs(desk: Desk, asked: CreateJobs) -> Reply:
+    """Keep all of a batch or none."""
+    require(desk.backburner, "jobs:create")
+    jobs = [
+        NewJob(
+            each.kind, each.args, each.subject, each.title, each.labels or {}, each.again, each.priority, each.run_after
+        )
+        for each in asked.jobs
+    ]
+    made = await desk.backburner.create_many(jobs, idempotency_key=asked.idempotency_key)
+    first = await desk.backburner.get(made[0].id)
+    return replies.batch(made, first.batch_id)
+
+
+# --------------------------------------------------------------------------------------------------------- looking
+
+
+class JobStatus(Arguments):
+    """How jobs are: status, progress, why one waits, what came out. With wait_seconds it waits, and never cancels.
+
+    Do not call it in a loop right after creating; go on with the conversation and look when it matters.
+    """
+
+    job_ids: JobIds
+    wait_seconds: Annotated[float, Field(ge=0, le=_FOREVER_S)] = 0
+    until: Annotated[
+        Literal["final", "any", "change"], Field(description="Wait for all to end, any to end, or any change.")
+    ] = "final"
+    since: Annotated[int | None, Field(description="With until=change: the version you know.")] = None
+    detail: Annotated[bool, Field(description="Everything: result, artifacts, error, times.")] = False
+
+
+async def job_status(desk: Desk, asked: JobStatus) -> Reply:
+    """Jobs as they are, at once or when they change."""
+    require(desk.backburner, "jobs:read")
+    since = (
+        dict.fromkeys((each.strip().lower() for each in asked.job_ids), asked.since)
+        if asked.since is not None
+        else None
+    )
+    jobs = await desk.backburner.wait(asked.job_ids, asked.wait_seconds, until=asked.until, since=since)
+    whys = await desk.backburner.whys(jobs)
+    await desk.backburner.see(jobs)
+    if asked.detail:
+        return replies.in_full([full(job, whys[job.id], desk.addresses) for job in jobs])
+    return replies.status(jobs, whys, await desk.backburner.now(), desk.addresses)
+
+
+class Where(Arguments):
+    """Which jobs."""
+
+    subject: Annotated[str | None, Field(description="'unorganised' for those without one.")] = None
+    status: Statuses | None = None
+    kind: Words | None = None
+    labels: Labels | None = None
+    batch_id: str | None = None
+    search: Annotated[str | None, Field(description="Words in title, result or error.")] = None
+    created_after: Annotated[Moment | None, Field(description="ISO 8601, or an age: 7d, 12h.")] = None
+    created_before: Moment | None = None
+    unseen: Annotated[bool, Field(description="Only those that ended and were not looked at.")] = False
+    mine: Annotated[bool, Field(description="Only those you created.")] = False
+
+
+class ListJobs(Where):
+    """List jobs, newest first, and the subjects they are filed under. Use it to find a job whose id you have lost."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    cursor: str | None = None
+
+
+async def list_jobs(desk: Desk, asked: ListJobs) -> Reply:
+    """A page of jobs, and on the first the subjects."""
+    require(desk.backburner, "jobs:read")
+    found = await desk.backburner.jobs(_filter(desk, asked), limit=asked.limit, cursor=asked.cursor)
+    whys = await desk.backburner.whys(found.jobs)
+    counts = None if asked.cursor else await desk.backburner.subjects()
+    reply = replies.page(found.jobs, whys, await desk.backburner.now(), found.next_cursor, counts)
+    await desk.backburner.see(found.jobs)
+    return reply
+
+
+class ReadResult(Arguments):
+    """Read what a completed job made: text in pages, pictures as images, else a link."""
+
+    job_id: str
+    artifact: Annotated[
+        str | None, Field(description="Its name, as job_status shows it; default: what tells most.")
+    ] = None
+    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=100, le=40_000, description="Characters.")] = 8000
+    find: Annotated[str | None, Field(description="Begin at this text's next occurrence.")] = None
+
+
+async def read_result(desk: Desk, asked: ReadResult) -> Reply:
+    """One artifact, as far as a model can read it."""
+    require(desk.backburner, "jobs:read")
+    reading = await read(
+        desk.backburner, asked.job_id, asked.artifact, offset=asked.offset, limit=asked.limit, find=asked.find
+    )
+    await desk.backburner.see([reading.job])
+    return replies.reading(reading, desk.addresses)
+
+
+# -------------------------------------------------------------------------------------------------------- changing
+
+
+class OrganiseJobs(Arguments):
+    """File jobs under a subject: those named by job_ids, or all that fit `where`. The answer says how to undo it."""
+
+    subject: Annotated[str | None, Field(description="'unorganised' takes them off the shelves.")] = None
+    job_ids: JobIds | None = None
+    where: Annotated[Where | None, Field(description="As list_jobs filters.")] = None
+    expect: Annotated[int | None, Field(description="How many jobs you mean; another number moves nothing.")] = None
+    create_subject: Annotated[bool, Field(description="A new subject although a similar one exists.")] = False
+    undo: Annotated[int | None, Field(description="Take back this move.")] = None
+
+
+async def organise_jobs(desk: Desk, asked: OrganiseJobs) -> Reply:
+    """Move jobs, or take a move back."""
+    require(desk.backburner, "jobs:organise")
+    if asked.undo is not None:
+        return replies.undone(await desk.backburner.undo(asked.undo))
+    if asked.subject is None:
+        raise BadRequest("subject: is required ('unorganised' for none).")
+    if (asked.job_ids is None) == (asked.where is None):
+        raise BadRequest(f"Say which jobs: either job_ids or where. A call that works: {_EXAMPLES['organise_jobs']}")
+    move = await desk.backburner.organise(
+        asked.job_ids or (),
+        where=_filter(desk, asked.where) if asked.where else None,
+        expect=asked.expect,
+        subject=asked.subject,
+        create_subject=asked.create_subject,
+    )
+    to = None if asked.subject.strip().lower() in ("unorganised", "unorganized", "default") else asked.subject
+    return replies.moved(move, to, len(asked.job_ids or move.was))
+
+
+class RedoJob(Arguments):
+    """Make a new version of a job that has ended, with some arguments changed; without changes it is a plain retry."""
+
+    job_id: str
+    changes: Annotated[
+        dict[str, Any] | None, Field(description='By path, counted from 0: {"slides/2": "# …", "theme": "dark"}.')
+    ] = None
+
+
+async def redo_job(desk: Desk, asked: RedoJob) -> Reply:
+    """A new version."""
+    require(desk.backburner, "jobs:create")
+    made = await desk.backburner.redo(asked.job_id, asked.changes)
+    job = await desk.backburner.get(made.id)
+    alive = any(worker.is_alive for worker in await desk.backburner.workers())
+    return replies.receipt(made, job, desk.addresses, alive)
+
+
+class CancelJobs(Arguments):
+    """Stop jobs that have not ended. A running one stops within a second."""
+
+    job_ids: JobIds
+    reason: str | None = None
+
+
+async def cancel_jobs(desk: Desk, asked: CancelJobs) -> Reply:
+    """What happened to each."""
+    require(desk.backburner, "jobs:cancel")
+    return replies.cancelled(await desk.backburner.cancel(asked.job_ids, asked.reason))
+
+
+# --------------------------------------------------------------------------------------------------------- wiring
+
+_EXAMPLES = {
+    "create_jobs": 'create_jobs(jobs=[{"kind": "page", "args": {"content": "# Hello"}}])',
+    "job_status": 'job_status(job_ids=["0e8z453fk1krg"], wait_seconds=20)',
+    "list_jobs": 'list_jobs(status=["completed"], created_after="7d")',
+    "read_result": 'read_result(job_id="0e8z453fk1krg")',
+    "organise_jobs": 'organise_jobs(subject="Biology", job_ids=["0e8z453fk1krg"])',
+    "redo_job": 'redo_job(job_id="0e8z453fk1krg", changes={"theme": "dark"})',
+    "cancel_jobs": 'cancel_jobs(job_ids=["0e8z453fk1krg"])',
+}
+_TOOLS: Sequence[tuple[type[Arguments], ToolAnnotations, Callable[[Desk, Any], Awaitable[Reply]]]] = (
+    (CreateJobs, CREATES, create_jobs),
+    (JobStatus, READS, job_status),
+    (ListJobs, READS, list_jobs),
+    (ReadResult, READS, read_result),
+    (OrganiseJobs, CHANGES, organise_jobs),
+    (RedoJob, CREATES, redo_job),
+    (CancelJobs, STOPS, cancel_jobs),
+)
+
+
+def _tool(model: type[Arguments], annotations: ToolAnnotations, do: Callable[[Desk, Any], Awaitable[Reply]]) -> Tool:
+    name = do.__name__
+    schema = compact(model.model_json_schema())
+    description = " ".join((model.__doc__ or "").split())
+    schema.pop("description", None)
+
+    async def call(desk: Desk, given: Mapping[str, Any]) -> Reply:
+        return await do(desk, parse(model, given, _EXAMPLES[name]))
+
+    return Tool(name, description, schema, annotations, call)
+
+
+def _filter(desk: Desk, asked: Where) -> Filter:
+    fields = asked.model_dump(exclude={"mine", "limit", "cursor"}, exclude_none=True)
+    return job_filter(**fields, principal=desk.backburner.who.principal if asked.mine else None)
+
+
+def _as_call(name: str, arguments: Mapping[str, Any]) -> str:
+    return f"{name}({', '.join(f'{argument}={value!r}' for argument, value in arguments.items())})"
+
+
+__all__ = ["Desk", "Picture", "Tool", "tools"]
