@@ -24,8 +24,8 @@ $(READY): requirements.txt pyproject.toml
 setup-system:  ## Install system packages that only tests need (as root): LibreOffice
 	@sh tests/system-packages install
 
-demo: setup  ## Make a real deck on one machine, and show where it lies
-	@$(BIN)/backburner run presentation slides=@examples/tides.md --watch --again
+demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
+	@$(BIN)/backburner demo $(if $(ONCE),--once)
 
 test: setup  ## Set up everything and run every test
 	@sh tests/system-packages check

@@ -5,6 +5,7 @@ import copy
 import difflib
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +18,7 @@ from agent_tools import bell
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.jobs import why as reasons
 from agent_tools.jobs.artifact_store import ArtifactStore
-from agent_tools.jobs.errors import BadRequest, Conflict, JobNotFound, Misconfigured
+from agent_tools.jobs.errors import BadRequest, Conflict, JobNotFound, KindUnavailable, Misconfigured, Problem
 from agent_tools.jobs.job import Event, Job, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, load_kinds, refuse_unstorable
 from agent_tools.requests import (
@@ -46,6 +47,8 @@ AGENT_SCOPES = ("jobs:read", "jobs:create", "jobs:organise", "jobs:cancel")
 """What a token may do unless it is made for more."""
 GUARD_S = 600.0
 """Without a key, the same kind and arguments within this time are the same job."""
+LINK_S = 900.0
+"""How long a sign-in link may wait to be used."""
 _RING_PATIENCE_S = 0.5
 _UNSET: Any = object()
 
@@ -156,7 +159,8 @@ class Backburner:
             raise BadRequest(
                 f"{len(jobs)} jobs are too many for one batch; at most {MAX_BATCH} are accepted. Send several."
             )
-        keys = [f"{idempotency_key}#{number}" if idempotency_key else None for number in range(len(jobs))]
+        key = checked_key(idempotency_key)
+        keys = [f"{key}#{number}" if key else None for number in range(len(jobs))]
         return await self._create(jobs, keys=keys, is_batch=True)
 
     async def redo(self, job: str, changes: Mapping[str, Any] | None = None) -> Receipt:
@@ -173,8 +177,7 @@ class Backburner:
         self, jobs: Sequence[NewJob], *, keys: Sequence[str | None], is_batch: bool, redo_of: str | None = None
     ) -> list[Receipt]:
         parsed = parse_all(jobs, self.kinds) if is_batch else [parse(jobs[0], self.kinds)]
-        for kind, _ in parsed:
-            await self._offers.refuse_unavailable(self.who.tenant, kind)
+        await self._refuse_unavailable([kind for kind, _ in parsed], is_batch)
         request_hash = hash_of([as_sent(job) for job in jobs])
         rows = [
             {
@@ -190,6 +193,19 @@ class Backburner:
         )
         await self._ring([made for made in created if made.created and made.dispatch])
         return [Receipt(made.id, kind, made.created) for made, (kind, _) in zip(created, parsed, strict=True)]
+
+    async def _refuse_unavailable(self, kinds: Sequence[Kind], is_batch: bool) -> None:
+        problems: list[Problem] = []
+        for number, kind in enumerate(kinds):
+            try:
+                await self._offers.refuse_unavailable(self.who.tenant, kind)
+            except KindUnavailable as error:
+                if not is_batch:
+                    raise
+                problems.append(Problem(f"jobs/{number}", str(error)))
+        if problems:
+            listed = " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5])
+            raise KindUnavailable(f"Nothing was created. {listed}", problems)
 
     async def _ring(self, created: Sequence[Created]) -> None:
         # The rows are kept: where Redis is away or slow, the sweep rings.
@@ -220,6 +236,15 @@ class Backburner:
         """The newest completed jobs of every subject and of none, the newest version of each; newest first."""
         return await self._store.shelf(self.who.tenant, each)
 
+    async def superseded(self) -> Mapping[str | None, int]:
+        """Subject (None: unorganised) → how many of its completed jobs stand behind a newer version."""
+        return await self._store.superseded(self.who.tenant)
+
+    async def version_counts(self, jobs: Sequence[Job]) -> Mapping[str, int]:
+        """Job id → how many versions it has become, for those that are not the first."""
+        redone = [job.id for job in jobs if job.redo_of]
+        return await self._store.version_counts(self.who.tenant, redone) if redone else {}
+
     async def versions(self, job: str) -> Sequence[str]:
         """The ids of the job's versions over all redos, oldest first."""
         return await self._store.versions(self.who.tenant, job_id(job))
@@ -244,16 +269,17 @@ class Backburner:
     ) -> Sequence[Job]:
         """The jobs, as soon as all are final, any one is, or any one changed; at the latest after `seconds`.
 
-        `since` gives the versions that the caller has seen; None: those of now. Returns early when a person is needed.
+        `since` gives the versions that the caller has seen; None: those of now. Returns early when a person is needed,
+        unless the caller has seen that.
         """
-        deadline = time.monotonic() + seconds
+        deadline, seen = time.monotonic() + seconds, since or {}
         with self._watch.watching([job_id(each) for each in ids]) as news:
             while True:
                 news.clear()
                 jobs = await self._get(ids)
                 since = since or {job.id: job.version for job in jobs}
                 left = deadline - time.monotonic()
-                if left <= 0 or _is_over(jobs, until, since):
+                if left <= 0 or _needs_a_person(jobs, seen) or _is_over(jobs, until, since):
                     return jobs
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(left, LOOK_S)):
@@ -287,6 +313,15 @@ class Backburner:
         """The database's clock, which decides."""
         return await self._store.now(self.who.tenant)
 
+    async def redis_answers(self, within_s: float) -> bool:
+        """Whether Redis is there. Without it everything is kept, and rung for later."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._bell.ping()
+        except (RedisError, OSError):
+            return False
+        return True
+
     def artifact_path(self, job: Job, artifact: StoredArtifact) -> Path:
         """Where the artifact's file is on this machine."""
         return self._artifacts.path(job.tenant, job.id, artifact)
@@ -316,9 +351,8 @@ class Backburner:
         With `expect`, nothing is done unless so many jobs are meant. With `create_subject=False` a name that is nearly
         that of another subject is refused. Raises BadRequest, JobNotFound.
         """
-        refuse_unstorable(
-            {name: value for name, value in (("subject", subject), ("title", title)) if value is not _UNSET}
-        )
+        given = {"subject": subject, "title": title, "labels": labels}
+        refuse_unstorable({name: value for name, value in given.items() if value is not _UNSET})
         changes: dict[str, Any] = {}
         if subject is not _UNSET:
             name = subject_name(subject)
@@ -407,6 +441,16 @@ class Backburner:
         )
         return secret
 
+    async def sign_in_link(self, person: str = "owner") -> str:
+        """The secret of a link that signs this person's browser in, once and soon. Raises BadRequest for nobody."""
+        number = await self._store.person(self.who.tenant, person)
+        if number is None:
+            raise BadRequest(f"There is no person '{person}' here.")
+        secret = secrets.token_urlsafe(32)
+        digest = hashlib.sha256(secret.encode()).digest()
+        await self._store.add_link(self.who.tenant, number, digest, LINK_S)
+        return secret
+
     async def tokens(self) -> Sequence[Mapping[str, Any]]:
         """The tenant's tokens, without their secrets."""
         return await self._store.tokens(self.who.tenant)
@@ -417,9 +461,11 @@ class Backburner:
             raise Conflict(f"There is no token {number} that is still good.")
 
 
+def _needs_a_person(jobs: Sequence[Job], seen: Mapping[str, int]) -> bool:
+    return any(job.waiting_for == "person" and job.version != seen.get(job.id) for job in jobs)
+
+
 def _is_over(jobs: Sequence[Job], until: str, since: Mapping[str, int]) -> bool:
-    if any(job.waiting_for == "person" for job in jobs):
-        return True
     if until == "change":
         return any(job.version != since.get(job.id) for job in jobs)
     finals = [job.status.is_final for job in jobs]

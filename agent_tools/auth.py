@@ -8,8 +8,6 @@ from agent_tools.app import Backburner
 from agent_tools.jobs.errors import BackburnerError
 from sql.hands import HandsStore, Principal
 
-LINK_S = 900.0
-"""How long a sign-in link may wait to be used."""
 SESSION_S = 90 * 86_400.0
 """How long a browser stays signed in."""
 

@@ -177,6 +177,10 @@ class Bell:
             _CHANGES, json.dumps({"jobs": list(changes.jobs), "cancelled": dict(changes.cancelled)})
         )
 
+    async def ping(self) -> None:
+        """Whether Redis is there at all. Raises RedisError."""
+        await self._client.ping()
+
     async def changes(self) -> AsyncIterator[Changes]:
         """Hints as they come. Ends with RedisError when the connection does."""
         async for _, data in self._listen(_CHANGES):

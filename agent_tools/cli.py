@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
@@ -15,12 +16,15 @@ import typer
 
 from agent_tools import terminal
 from agent_tools.app import AGENT_SCOPES, Backburner, Ended
-from agent_tools.embedded import Runtime
-from agent_tools.jobs.errors import BackburnerError, BadRequest
+from agent_tools.auth import Keys
+from agent_tools.embedded import Home, Runtime
+from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
 from agent_tools.jobs.job import Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
+from agent_tools.view import Addresses
+from sql.hands import HandsStore
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -37,18 +41,93 @@ JobId = Annotated[str, typer.Argument(help="A job id, as 'jobs list' shows it.")
 
 
 @app.command()
-def up(workers: Annotated[int, typer.Option(min=0, max=64, help="Worker processes to keep alive.")] = 1) -> None:
-    """Run everything on this machine, until Ctrl-C: Postgres, Valkey (unless DATABASE_URL and REDIS_URL name others), workers."""
-    from agent_tools.up import up as run_up  # noqa: PLC0415  # slow to load, and only needed here
+def up(
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Worker processes to keep alive.")] = 1,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where to serve; default BACKBURNER_PORT or 8808.")
+    ] = None,
+    lan: Annotated[bool, typer.Option("--lan", help="Serve the local network too, and show the phone's link.")] = False,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Ask nobody who they are; on this machine alone.")] = False,
+) -> None:
+    """Run everything on this machine, until Ctrl-C: Postgres, Valkey (unless DATABASE_URL and REDIS_URL name others), pages, workers."""
+    from agent_tools.serve import Binding  # noqa: PLC0415  # slow to load, and only needed here
+    from agent_tools.up import up as run_up  # noqa: PLC0415
 
     settings = _settings_with_log()
+    was_chosen = port is not None or "port" in settings.model_fields_set
+    binding = Binding(port or settings.port, any_port=not was_chosen, lan=lan, no_auth=no_auth)
 
-    def ready(runtime: Runtime) -> None:
+    def ready(runtime: Runtime, link: str) -> None:
         terminal.say(
             f"Ready: {workers} worker{'' if workers == 1 else 's'}, home {settings.home}, process {runtime.pid}. Ctrl-C stops it."
         )
+        if sys.stderr.isatty():
+            terminal.print_link(link, with_code=lan)
 
-    asyncio.run(run_up(settings, workers, ready))
+    asyncio.run(run_up(settings, workers, binding, ready))
+
+
+@app.command()
+def link(person: Annotated[str, typer.Argument(help="Who is to be signed in.")] = "owner") -> None:
+    """Make a link that signs a browser in, once, within 15 minutes; with a QR code for the phone."""
+
+    async def make() -> str:
+        settings = Settings.read()
+        runtime = Runtime.read(Home(settings.home))
+        base = settings.public_url or (runtime.http_url if runtime else None)
+        if not base:
+            raise Misconfigured("No 'backburner up' serves pages here. Start it, or set BACKBURNER_PUBLIC_URL.")
+        async with Backburner.open(settings) as backburner:
+            return f"{base}/sign-in?key={await backburner.sign_in_link(person)}"
+
+    terminal.print_link(_run(make()), with_code=True)
+
+
+@app.command()
+def mcp() -> None:
+    """Serve one chat client on stdin and stdout; starts Backburner in the background where none runs."""
+    from agent_tools.server.mcp import serve_stdio  # noqa: PLC0415
+    from agent_tools.up import ensure_up  # noqa: PLC0415
+
+    settings = ensure_up(Settings.read(), terminal.say)
+    runtime = Runtime.read(Home(settings.home))
+    addresses = Addresses(settings.public_url or (runtime.http_url if runtime else None))
+
+    async def serve() -> None:
+        async with Backburner.open(settings) as backburner:
+            await serve_stdio(await _as_local_agent(backburner, settings), addresses)
+
+    asyncio.run(serve())
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Exit when it is done, instead of staying up.")] = False,
+) -> None:
+    """Show the main job: an agent's call over MCP, a worker killed on the way, a real deck, filed and read."""
+    from agent_tools.demo import demonstrate  # noqa: PLC0415
+    from agent_tools.up import ensure_up, running  # noqa: PLC0415
+    from agent_tools.up import stop as stop_up  # noqa: PLC0415
+
+    settings = Settings.read()
+    was_running = running(settings) is not None
+    attached = ensure_up(settings, terminal.say, workers=2)
+    runtime = running(settings)
+    if runtime is None or runtime.http_url is None:
+        raise Misconfigured(
+            "The demo needs an 'up' of this home that serves pages. Unset DATABASE_URL and REDIS_URL, or start one."
+        )
+    try:
+        _run(demonstrate(attached, runtime.http_url))
+        if not once:
+            terminal.say("It stays up until Ctrl-C." if not was_running else "It was running before, and goes on.")
+            if not was_running:
+                signal.pause()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if not was_running:
+            stop_up(settings)
 
 
 @app.command()
@@ -328,6 +407,15 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except KeyboardInterrupt:
         terminal.say("Stopped watching; the job goes on.")
         raise SystemExit(130) from None
+
+
+async def _as_local_agent(backburner: Backburner, settings: Settings) -> Backburner:
+    """As the holder of the local token; where there is none yet, as the agent that migrations made."""
+    token_file = Home(settings.home).token
+    secret = token_file.read_text().strip() if token_file.exists() else ""
+    async with HandsStore.open(settings.database_url, size=1) as hands:
+        who = await Keys(hands).principal_of_token(secret) if secret else None
+    return backburner.acting_as(who or backburner.who._replace(scopes=AGENT_SCOPES))
 
 
 def _settings_with_log() -> Settings:

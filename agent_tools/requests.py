@@ -7,9 +7,10 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest, JobNotFound, Problem
 from agent_tools.jobs.job import Job, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
@@ -93,6 +94,27 @@ def job_filter(*, subject: str | None = None, **wanted: Any) -> Filter:
     return Filter(**wanted, subject=folded(name)) if name else Filter(**wanted, unorganised=True)
 
 
+def moment(text: str) -> datetime:
+    """`7d` is seven days ago; else as `in_utc`. Raises ValueError."""
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds(str(text)))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return in_utc(text)
+    except ValueError:
+        raise ValueError("is neither ISO 8601 (2026-11-21T10:00Z) nor an age such as 7d, 12h, 30m.") from None
+
+
+def in_utc(text: str) -> datetime:
+    """A moment as ISO 8601 says it, UTC where it does not say. Raises ValueError, also for one that UTC cannot express."""
+    try:
+        given = datetime.fromisoformat(text)
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("is not ISO 8601, such as 2026-11-21T10:00:00Z.") from None
+
+
 def cursor_after(job: Job) -> str:
     """Where a page ended, as something to send back and not to read."""
     return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode().rstrip("=")
@@ -131,10 +153,12 @@ def hash_of(value: Any) -> str:
 
 
 def as_sent(job: NewJob) -> dict[str, Any]:
-    """The request without its defaults, so that a default that changes makes no false conflict."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in (*vars(job).items(), ("args", dict(job.args)), ("labels", dict(job.labels)))
+    """The request without its defaults, so that one that changes, or comes to be, makes no false conflict."""
+    unsaid = vars(NewJob(job.kind))
+    sent = {name: value for name, value in vars(job).items() if value != unsaid[name]}
+    return {"kind": job.kind} | {
+        name: value.isoformat() if isinstance(value, datetime) else dict(value) if isinstance(value, Mapping) else value
+        for name, value in sent.items()
     }
 
 
@@ -188,6 +212,6 @@ def with_changes(args: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
                     [Problem(path, "no such argument")],
                 )
             if is_last:
-                inner[key] = value
+                inner[key] = copy.deepcopy(value)
             inner = inner[key]
     return dict(changed)

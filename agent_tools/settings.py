@@ -1,5 +1,6 @@
 """The settings of an installation, from the environment; read where things are wired, and by kinds."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from agent_tools.embedded import Home, Runtime, default_home
 from agent_tools.jobs.errors import Misconfigured
 
 Words = Annotated[tuple[str, ...], NoDecode]
+_PASSWORD = re.compile(r"""\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]*)""", re.IGNORECASE)
 
 
 class Settings(BaseSettings):
@@ -25,6 +27,11 @@ class Settings(BaseSettings):
         description="where embedded servers, artifacts and runtime.json live",
     )
     port: int = Field(8808, alias="BACKBURNER_PORT", ge=1, le=65535, description="where pages, API and /mcp are served")
+    public_url: str = Field(
+        "",
+        alias="BACKBURNER_PUBLIC_URL",
+        description="the address under which people reach this installation, behind a proxy",
+    )
     queues: Words = Field(
         ("default",), alias="BACKBURNER_QUEUES", description="the queues that workers here serve, by comma"
     )
@@ -107,7 +114,8 @@ class Settings(BaseSettings):
 
 
 def masked(url: str) -> str:
-    """The same without the password that a URL may carry."""
+    """The same without the password that an address may carry, in whatever of its places."""
+    url = _PASSWORD.sub(r"\1•••", url)
     scheme, sep, rest = url.partition("://")
     credentials, at, host = rest.rpartition("@")
     if not sep or not at or ":" not in credentials:

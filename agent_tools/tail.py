@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from agent_tools.bell import Bell, RedisError
 from agent_tools.jobs.errors import BookUnavailable
+from agent_tools.tasks import end
 from sql.hands import HandsStore
 
 log = logging.getLogger("backburner.tail")
@@ -48,9 +49,12 @@ class Tail:
         try:
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
+
+    @property
+    def place(self) -> str:
+        """Up to where the log was read, to be compared with another time's."""
+        return f"{self._place[0]}.{self._place[1]}"
 
     @contextmanager
     def follow(self, tenant: int) -> Iterator["asyncio.Queue[Change]"]:

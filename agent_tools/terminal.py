@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import segno
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -35,6 +36,14 @@ def say(sentence: str) -> None:
 def complain(sentence: str) -> None:
     """An error, as a sentence."""
     err.print(f"[red]Error:[/red] {escape(sentence)}", soft_wrap=True)
+
+
+def print_link(link: str, *, with_code: bool) -> None:
+    """A sign-in link, and as a QR code for the phone."""
+    out.print("Sign in, once, within 15 minutes:")
+    out.print(link, markup=False, soft_wrap=True)
+    if with_code:
+        segno.make(link, error="l").terminal(compact=True)
 
 
 def print_jobs(jobs: Sequence[Job], now: datetime) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from agent_tools.app import AGENT_SCOPES, Backburner
 from agent_tools.embedded import Home, Runtime, Servers, StartFailed, start_detached
 from agent_tools.jobs.errors import Misconfigured
+from agent_tools.serve import Binding, serving
 from agent_tools.settings import Settings
 from sql.migrate import migrate
 from worker.supervise import Supervisor
@@ -24,10 +25,11 @@ STOP_S = 60
 _GLANCE_S = 0.05
 
 
-async def up(settings: Settings, workers: int, on_ready: Callable[[Runtime], None]) -> None:
-    """Run the installation of this home until SIGTERM or SIGINT; `on_ready` is called when a worker takes jobs.
+async def up(settings: Settings, workers: int, binding: Binding, on_ready: Callable[[Runtime, str], None]) -> None:
+    """Run the installation of this home until SIGTERM or SIGINT.
 
-    Raises HomeTaken where one runs already, HomeUnusable, BinariesMissing, BookUnavailable.
+    `on_ready` is called with a sign-in link when pages answer and a worker takes jobs. Raises HomeTaken where one runs
+    already, HomeUnusable, BinariesMissing, BookUnavailable, Misconfigured for a port that is taken.
     """
     home = Home(settings.home)
     stopping = _stop_signals()
@@ -39,21 +41,22 @@ async def up(settings: Settings, workers: int, on_ready: Callable[[Runtime], Non
             }
         )
         migrate(settings.database_url)
-        supervisor = Supervisor(settings, workers)
-        working = asyncio.create_task(supervisor.run())
-        watching = asyncio.create_task(_restart_dead(servers))
-        try:
-            if await _first_worker(settings, working, stopping):
-                await _keep_a_token(settings, home)
-                runtime = Runtime(None, settings.database_url, settings.redis_url, os.getpid())
-                runtime.write(home)
-                on_ready(runtime)
-                await stopping.wait()
-        finally:
-            home.runtime.unlink(missing_ok=True)
-            supervisor.stop()
-            await working
-            watching.cancel()
+        async with serving(settings, binding) as http_url:
+            supervisor = Supervisor(settings, workers)
+            working = asyncio.create_task(supervisor.run())
+            watching = asyncio.create_task(_restart_dead(servers))
+            try:
+                if not workers or await _first_worker(settings, supervisor, working, stopping):
+                    runtime = Runtime(http_url, settings.database_url, settings.redis_url, os.getpid())
+                    link = await _introduce(settings, home, http_url)
+                    runtime.write(home)
+                    on_ready(runtime, link)
+                    await stopping.wait()
+            finally:
+                home.runtime.unlink(missing_ok=True)
+                supervisor.stop()
+                await working
+                watching.cancel()
 
 
 def running(settings: Settings) -> Runtime | None:
@@ -61,7 +64,7 @@ def running(settings: Settings) -> Runtime | None:
     return Runtime.read(Home(settings.home))
 
 
-def ensure_up(settings: Settings, say: Callable[[str], None]) -> Settings:
+def ensure_up(settings: Settings, say: Callable[[str], None], *, workers: int = 1) -> Settings:
     """Settings that reach a running installation: starts one in the background where none runs.
 
     Raises StartFailed with the end of its log.
@@ -70,13 +73,17 @@ def ensure_up(settings: Settings, say: Callable[[str], None]) -> Settings:
         return settings.attached()
     home = Home(settings.home)
     home.make()
+    started = None
     if not home.is_held():
         say(f"Starting Backburner in the background, in {home} ('backburner stop' ends it) …")
-        start_detached([sys.executable, "-m", "agent_tools.cli", "up"], _log_of(home))
+        command = [sys.executable, "-m", "agent_tools.cli", "up", "--workers", str(workers)]
+        started = start_detached(command, _log_of(home))
     began = time.monotonic()
     while not running(settings):
         waited = time.monotonic() - began
-        if waited > READY_S or (waited > 2 and not home.is_held()):
+        # It holds the home only after loading, which takes seconds on a cold disk. Another's start may have won.
+        is_coming = home.is_held() or (_is_alive(started) if started else waited < 2)
+        if waited > READY_S or not is_coming:
             said = "\n".join(_log_of(home).read_text(errors="replace").splitlines()[-10:])
             raise StartFailed(f"Backburner did not come up. The end of {_log_of(home)}:\n{said}")
         time.sleep(_GLANCE_S)
@@ -116,11 +123,13 @@ async def _restart_dead(servers: Servers) -> None:
             log.exception("an embedded server does not come back; trying on")
 
 
-async def _first_worker(settings: Settings, working: "asyncio.Task[None]", stopping: asyncio.Event) -> bool:
-    """Wait until a worker has announced itself; False when asked to stop before. Raises Misconfigured after a minute."""
+async def _first_worker(
+    settings: Settings, supervisor: Supervisor, working: "asyncio.Task[None]", stopping: asyncio.Event
+) -> bool:
+    """Wait until a worker of ours has announced itself; False when asked to stop before. Raises Misconfigured after a minute."""
     deadline = time.monotonic() + READY_S
     async with Backburner.open(settings) as backburner:
-        while not any(worker.is_alive for worker in await backburner.workers()):
+        while not any(worker.pid in supervisor.pids and worker.is_alive for worker in await backburner.workers()):
             if stopping.is_set():
                 return False
             if working.done() or time.monotonic() > deadline:
@@ -131,14 +140,25 @@ async def _first_worker(settings: Settings, working: "asyncio.Task[None]", stopp
     return True
 
 
-async def _keep_a_token(settings: Settings, home: Home) -> None:
-    """Make the local agent's token once. It lies beside the data that it opens, readable to this account only."""
-    if home.token.exists():
-        return
+async def _introduce(settings: Settings, home: Home, http_url: str) -> str:
+    """A sign-in link for the owner; and once, the local agent's token.
+
+    The token lies beside the data that it opens, readable to this account only.
+    """
     async with Backburner.open(settings) as backburner:
-        secret = await backburner.add_token("local agent", AGENT_SCOPES)
-    home.token.touch(0o600)
-    home.token.write_text(secret)
+        if not home.token.exists():
+            secret = await backburner.add_token("local agent", AGENT_SCOPES)
+            home.token.touch(0o600)
+            home.token.write_text(secret)
+        return f"{http_url}/sign-in?key={await backburner.sign_in_link()}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _log_of(home: Home) -> Path:

@@ -11,6 +11,7 @@ from agent_tools.bell import Bell, RedisError
 from agent_tools.jobs.errors import KindUnavailable
 from agent_tools.jobs.job import Worker
 from agent_tools.jobs.kinds import Kind
+from agent_tools.tasks import end
 from sql.door import DoorStore
 
 LOOK_S = 2.0
@@ -54,9 +55,7 @@ class Watch:
 
     async def __aexit__(self, *_: object) -> None:
         if self._listener:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await end(self._listener)
 
     @contextmanager
     def watching(self, ids: Sequence[str]) -> Iterator[asyncio.Event]:

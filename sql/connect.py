@@ -30,9 +30,19 @@ def conninfo(url: str, role: str, *, statement_timeout_s: float = 30) -> str:
         "statement_timeout": int(statement_timeout_s * 1000),
         "idle_in_transaction_session_timeout": 30_000,
     }
-    given = str(conninfo_to_dict(url).get("options") or "")
+    given = str(parsed(url).get("options") or "")
     options = " ".join([given, *(f"-c {name}={value}" for name, value in settings.items())]).strip()
     return make_conninfo(url, options=options, connect_timeout="5", application_name=role)
+
+
+def parsed(url: str) -> dict[str, Any]:
+    """What the address says. Raises BookUnavailable, which does not repeat it: it may carry a password."""
+    try:
+        return dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        raise BookUnavailable(
+            "DATABASE_URL is no address of a Postgres. Write it as postgresql://user:password@host:5432/database."
+        ) from None
 
 
 @asynccontextmanager
@@ -41,6 +51,13 @@ async def open_pool(url: str, role: str, *, size: int = 8) -> AsyncIterator[Pool
 
     Raises BookUnavailable where there is no server, or its schema is not this version's.
     """
+
+    async def refuse_a_closed_one(connection: AsyncConnection) -> None:
+        if _has_farewell(connection):
+            await connection.close()  # else the pool takes it back, and gives it again
+            await pool.drain()  # the others are no younger, and the pool pauses for longer after each
+            raise psycopg.OperationalError("the server closed this connection while it was idle")
+
     pool: Pool = AsyncConnectionPool(
         conninfo(url, role),
         connection_class=AsyncConnection,
@@ -49,7 +66,7 @@ async def open_pool(url: str, role: str, *, size: int = 8) -> AsyncIterator[Pool
         max_size=size,
         timeout=5,
         reconnect_timeout=5,
-        check=_refuse_a_closed_one,
+        check=refuse_a_closed_one,
         open=False,
     )
     with failures():
@@ -68,10 +85,11 @@ async def _check_schema(url: str, role: str) -> None:
     check_schema(row["version"] if row else None)
 
 
-async def _refuse_a_closed_one(connection: AsyncConnection) -> None:
+def _has_farewell(connection: AsyncConnection) -> bool:
     """A server that went away has left its farewell in the socket: seen without asking it anything."""
-    if select.select([connection.pgconn.socket], [], [], 0)[0]:
-        raise psycopg.OperationalError("the server closed this connection while it was idle")
+    socket = select.poll()  # not select(), which knows no more than 1,024 files
+    socket.register(connection.pgconn.socket, select.POLLIN)
+    return bool(socket.poll(0))
 
 
 @contextmanager
@@ -83,6 +101,8 @@ def failures() -> Iterator[None]:
         raise
     except psycopg.Error as error:
         raise _as_ours(error) from error
+    except UnicodeEncodeError as error:
+        raise Unstorable("The text contains half of a surrogate pair, which is no text. Send valid Unicode.") from error
     except PoolTimeout as error:
         raise BookUnavailable("Postgres gave no connection within 5 s. It may be restarting or overloaded.") from error
 
@@ -103,12 +123,22 @@ def _as_ours(error: psycopg.Error) -> Exception:
             return BookUnavailable(
                 f"The database is not as this version needs it ({text}). Run 'backburner migrate' with this DATABASE_URL."
             )
+        case "25006":
+            return BookUnavailable("Postgres is read-only just now; it may be switching over to another server.")
+        case "54000":
+            return Unstorable(f"The values are too large for the database: {str(error).splitlines()[0]}")
+        case "XX000" if "cache lookup failed" in str(error):
+            return BookUnavailable("The database's functions are just being replaced by a migration. Try again.")
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
         return Unstorable(f"The database refused the values: {str(error).splitlines()[0]}")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "role" in text and "does not exist" in text:
             return BookUnavailable(f"The database has no Backburner roles yet ({text}). Run 'backburner migrate'.")
+        if "permission denied to set role" in text:
+            return BookUnavailable(
+                f"This account may not act for Backburner yet ({text}). Run 'backburner migrate' with it."
+            )
         return BookUnavailable(f"Postgres cannot be reached: {text}")
     return error
 

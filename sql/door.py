@@ -67,6 +67,8 @@ class Filter:
     created_before: datetime | None = None
     search: str | None = None
     unseen: bool = False
+    latest: bool = False
+    """Without versions that a newer completed one stands before."""
     older_than: tuple[datetime, str] | None = None
     """Where the page before ended: the last job's created_at and id."""
 
@@ -84,6 +86,7 @@ _CONDITIONS: Mapping[str, str] = {
     "created_before": "j.created_at < %(created_before)s",
     "search": "j.id IN (SELECT search_jobs(%(search)s))",
     "unseen": "j.finished_at IS NOT NULL AND j.seen_at IS NULL",
+    "latest": "NOT EXISTS (SELECT FROM jobs n WHERE n.tenant_id = j.tenant_id AND n.redo_of = j.id AND n.status = 'completed')",
     "older_than": "(j.created_at, j.id) < (%(older_at)s, %(older_id)s)",
 }
 
@@ -171,6 +174,20 @@ class DoorStore:
         """The job, what it was redone from and what was redone from it, oldest first."""
         return [row["id"] for row in await self._read(tenant, queries()["versions"], {"job": job_id})]
 
+    async def version_counts(self, tenant: int, ids: Sequence[str]) -> dict[str, int]:
+        """Job id → how many versions it has become, itself counted."""
+        found = await self._read(tenant, queries()["version_counts"], {"ids": list(ids)})
+        return {row["id"]: row["versions"] for row in found}
+
+    async def superseded(self, tenant: int) -> dict[str | None, int]:
+        """Subject (None: unorganised) → how many of its completed jobs stand behind a newer version."""
+        return {row["name"]: row["jobs"] for row in await self._read(tenant, queries()["superseded"])}
+
+    async def person(self, tenant: int, name: str) -> int | None:
+        """The number of the person of this name; None when there is none."""
+        found = await self._read(tenant, queries()["person"], {"name": name})
+        return int(found[0]["id"]) if found else None
+
     async def unseen(self, tenant: int, principal: int, limit: int) -> list[str]:
         """Jobs of this principal whose end nobody was told, within a day, newest first."""
         return [
@@ -238,7 +255,10 @@ class DoorStore:
 
 def _where(wanted: Filter) -> tuple[str, dict[str, Any]]:
     given = {name: value for name in _CONDITIONS if (value := getattr(wanted, name)) not in (None, False)}
-    parameters: dict[str, Any] = dict(given)
+    # psycopg takes a tuple for a row, a list for an array.
+    parameters: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
+    }
     if wanted.labels is not None:
         parameters["labels"] = Jsonb(dict(wanted.labels))
     if wanted.older_than:

@@ -75,6 +75,11 @@ class HandsStore:
         text = "SELECT id, tenant_id, kind, title, args, fence, attempt, timeout_s FROM claim_jobs(%s)"
         return [Claim(*row.values()) for row in await self._call(text, batch)]
 
+    async def claimed(self, worker: int, ids: Sequence[str]) -> list[tuple[str, int]]:
+        """Of these jobs, those that the worker has: (id, fence)."""
+        found = await self._call(queries()["claimed"], None, worker=worker, ids=list(ids))
+        return [(row["id"], row["fence"]) for row in found]
+
     async def progress(self, said: Sequence[Fields]) -> set[str]:
         """Write how far running jobs are; gives those that are still ours."""
         return {row["id"] for row in await self._call("SELECT id FROM progress_jobs(%s)", {"jobs": list(said)})}

@@ -1,20 +1,11 @@
 -- The machine: every verb that moves a job, one function each, for a batch of jobs. `migrate` applies this file
--- whole whenever it differs from what is in force; so a verb takes one jsonb, and its signature never changes.
+-- whole whenever it differs from what is in force; so a verb takes one jsonb, and its signature never changes. Each is
+-- replaced and not dropped: a call that is under way would look for a function that is gone.
 -- Arrows are drawn in agent_tools/jobs/job.py (TRANSITIONS); what a function does not return has not moved.
-
-DO $$
-DECLARE
-  verb regprocedure;
-BEGIN
-  FOR verb IN SELECT oid::regprocedure FROM pg_proc
-               WHERE pronamespace = 'backburner'::regnamespace AND proname <> 'current_tenant' LOOP
-    EXECUTE format('DROP FUNCTION %s', verb);
-  END LOOP;
-END $$;
 
 -- 13 characters of lower-case Crockford base32: 5 of time (minutes since 2026), 8 random. Short enough for a model
 -- to copy, in order enough for an index; create_jobs tries again on the collision that will come one day.
-CREATE FUNCTION new_job_id() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION new_job_id() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   alphabet constant text := '0123456789abcdefghjkmnpqrstvwxyz';
   bytes constant bytea := uuid_send(gen_random_uuid());
@@ -36,14 +27,14 @@ BEGIN
 END $$;
 
 -- Exponential with full jitter on its upper half: about 5 s, 10 s, 20 s … at most 10 min.
-CREATE FUNCTION backoff(errors int) RETURNS interval LANGUAGE sql VOLATILE
+CREATE OR REPLACE FUNCTION backoff(errors int) RETURNS interval LANGUAGE sql VOLATILE
   RETURN make_interval(secs => least(5 * power(2, errors - 1), 600) * (0.5 + random() / 2));
 
 -- ------------------------------------------------------------------------------------------------ the door's verbs
 
 -- → queued. Gives every asked position its job: a new one, or the one that it is the same as. A repeated
 -- idempotency key is the same job if the request is the same, else BB001; a redo of what has not ended is BB002.
-CREATE FUNCTION create_jobs(batch jsonb)
+CREATE OR REPLACE FUNCTION create_jobs(batch jsonb)
   RETURNS TABLE (place int, id text, created boolean, dispatch int, queue text, priority smallint)
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -107,6 +98,7 @@ BEGIN
                CASE WHEN a.run_after IS NULL OR a.run_after <= now() THEN 1 ELSE 0 END
           FROM asked a LEFT JOIN subjects s ON s.tenant_id = the_tenant AND s.folded = a.subject_folded
          WHERE NOT EXISTS (SELECT FROM same WHERE same.place = a.place)
+           AND NOT EXISTS (SELECT FROM asked b WHERE b.idempotency_key = a.idempotency_key AND b.place < a.place)
             ON CONFLICT (tenant_id, principal_id, idempotency_key) WHERE idempotency_key IS NOT NULL
             DO UPDATE SET idempotency_key = EXCLUDED.idempotency_key
         RETURNING j.id, j.idempotency_key, j.request_hash, j.dispatch, j.queue, j.priority, j.redo_of, xmax = 0 AS created
@@ -120,7 +112,7 @@ BEGIN
       SELECT a.place, m.id, true, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.id = a.id
       UNION ALL
       SELECT a.place, m.id, false, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.idempotency_key = a.idempotency_key
-       WHERE NOT m.created AND refuse_other_request(m.request_hash, a.request_hash, a.idempotency_key)
+       WHERE m.id <> a.id AND refuse_other_request(m.request_hash, a.request_hash, a.idempotency_key)
       UNION ALL
       SELECT s.place, s.id, false, s.dispatch, s.queue, s.priority FROM same s
       ORDER BY 1;
@@ -135,7 +127,7 @@ BEGIN
 END $$;
 
 -- True, or the end of the whole batch: a key stands for one request.
-CREATE FUNCTION refuse_other_request(kept bytea, sent text, key text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION refuse_other_request(kept bytea, sent text, key text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   IF kept IS DISTINCT FROM decode(sent, 'hex') THEN
     RAISE EXCEPTION 'idempotency key used for another request: %', key USING ERRCODE = 'BB001', DETAIL = key;
@@ -144,7 +136,7 @@ BEGIN
 END $$;
 
 -- queued, running, waiting → cancelled. Gives the fence under which a worker may be running it.
-CREATE FUNCTION cancel_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION cancel_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM set_config('app.tenant', batch ->> 'tenant', true);
@@ -168,7 +160,7 @@ END $$;
 
 -- Any status. Sets what is named in `set`: subject (null: unorganised), title, labels. Gives what changed, and from what.
 -- A move to another subject is kept in `moves`, to be undone.
-CREATE FUNCTION organise_jobs(batch jsonb) RETURNS TABLE (id text, was_subject text, move_id bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION organise_jobs(batch jsonb) RETURNS TABLE (id text, was_subject text, move_id bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   the_tenant constant bigint := (batch ->> 'tenant')::bigint;
@@ -210,7 +202,7 @@ BEGIN
 END $$;
 
 -- Any status: puts the jobs of one move back where they were, but for those that were moved on since. BB003: undone before.
-CREATE FUNCTION undo_move(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION undo_move(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   the_tenant constant bigint := (batch ->> 'tenant')::bigint;
@@ -222,10 +214,11 @@ BEGIN
     RAISE EXCEPTION 'nothing to undo' USING ERRCODE = 'BB003', DETAIL = batch ->> 'move';
   END IF;
   RETURN QUERY
-  WITH back AS (
-    UPDATE jobs j SET subject_id = was.from, version = j.version + 1
-      FROM (SELECT * FROM jsonb_to_recordset(the_move.jobs) AS r (id text, "from" bigint) ORDER BY r.id) AS was
-     WHERE j.tenant_id = the_tenant AND j.id = was.id AND j.subject_id IS NOT DISTINCT FROM the_move.to_subject_id
+  WITH wanted AS MATERIALIZED (
+    SELECT j.id, r.from FROM jsonb_to_recordset(the_move.jobs) AS r (id text, "from" bigint) JOIN jobs j ON j.tenant_id = the_tenant AND j.id = r.id
+     WHERE j.subject_id IS NOT DISTINCT FROM the_move.to_subject_id ORDER BY j.id FOR NO KEY UPDATE OF j
+  ), back AS (
+    UPDATE jobs j SET subject_id = was.from, version = j.version + 1 FROM wanted was WHERE j.id = was.id
     RETURNING j.id
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
@@ -235,35 +228,40 @@ BEGIN
 END $$;
 
 -- completed, failed, cancelled: somebody has been told how these ended.
-CREATE FUNCTION see_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION see_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM set_config('app.tenant', batch ->> 'tenant', true);
   RETURN QUERY
-  UPDATE jobs j SET seen_at = now()
-   WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
-     AND j.finished_at IS NOT NULL AND j.seen_at IS NULL
+  WITH wanted AS MATERIALIZED (
+    SELECT j.id FROM jobs j
+     WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
+       AND j.finished_at IS NOT NULL AND j.seen_at IS NULL ORDER BY j.id FOR NO KEY UPDATE
+  )
+  UPDATE jobs j SET seen_at = now() FROM wanted WHERE j.id = wanted.id
   RETURNING j.id;
 END $$;
 
 -- Full text. `@@` is not leakproof, so row-level security keeps the index from doors: this runs as the owner, takes the
 -- tenant from the transaction itself and never from an argument, and gives ids only.
-CREATE FUNCTION search_jobs(words text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
+CREATE OR REPLACE FUNCTION search_jobs(words text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
   SELECT j.id FROM jobs j
    WHERE j.tenant_id = current_tenant() AND j.document @@ websearch_to_tsquery('simple', words)
    LIMIT 1000
 $$;
 
 -- completed, failed, cancelled → gone. Its events stay.
-CREATE FUNCTION delete_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION delete_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM set_config('app.tenant', batch ->> 'tenant', true);
   RETURN QUERY
-  WITH deleted AS (
-    DELETE FROM jobs j
+  WITH wanted AS MATERIALIZED (
+    SELECT j.id FROM jobs j
      WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (SELECT jsonb_array_elements_text(batch -> 'jobs'))
-       AND j.status IN ('completed', 'failed', 'cancelled')
+       AND j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.id FOR UPDATE
+  ), deleted AS (
+    DELETE FROM jobs j USING wanted WHERE j.id = wanted.id
     RETURNING j.id, j.tenant_id, j.kind, j.title
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
@@ -275,7 +273,7 @@ END $$;
 -- ----------------------------------------------------------------------------------------------- the hands' verbs
 
 -- A process says that it works here and what it can do.
-CREATE FUNCTION announce_worker(batch jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION announce_worker(batch jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   the_worker bigint;
 BEGIN
@@ -289,7 +287,7 @@ END $$;
 -- queued → running. Only what is due and of a kind this worker announced. A job that has crashed before runs beside no
 -- other such job of this worker, so at most one a claim: poison takes no neighbours along. Refused for
 -- that, it is rung again by the sweep.
-CREATE FUNCTION claim_jobs(batch jsonb)
+CREATE OR REPLACE FUNCTION claim_jobs(batch jsonb)
   RETURNS TABLE (id text, tenant_id bigint, kind text, title text, args jsonb, fence bigint, attempt int, timeout_s float8)
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -330,31 +328,38 @@ END $$;
 
 -- running → running: keeps the leases of one worker. Guarded by the fence and not by the lease, so a late beat
 -- revives. What is missing from the reply is lost, cancelled, or past its deadline.
-CREATE FUNCTION beat_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION beat_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   UPDATE workers w SET seen_at = now() WHERE w.id = (batch ->> 'worker')::bigint;
   RETURN QUERY
+  WITH mine AS MATERIALIZED (
+    SELECT j.id FROM jsonb_to_recordset(batch -> 'jobs') AS held (id text, fence bigint) JOIN jobs j ON j.id = held.id AND j.fence = held.fence
+     WHERE j.status = 'running' AND j.deadline_at > now() ORDER BY j.id FOR NO KEY UPDATE OF j
+  )
   UPDATE jobs j SET lease_until = least(now() + make_interval(secs => (batch ->> 'lease_s')::float8), j.deadline_at)
-    FROM jsonb_to_recordset(batch -> 'jobs') AS held (id text, fence bigint)
-   WHERE j.id = held.id AND j.fence = held.fence AND j.status = 'running' AND j.deadline_at > now()
+    FROM mine m WHERE j.id = m.id
   RETURNING j.id, j.fence;
 END $$;
 
 -- running → running: how far the jobs are.
-CREATE FUNCTION progress_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION progress_jobs(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  UPDATE jobs j SET progress = said.progress, version = j.version + 1
-    FROM jsonb_to_recordset(batch -> 'jobs') AS said (id text, fence bigint, progress jsonb)
-   WHERE j.id = said.id AND j.fence = said.fence AND j.status = 'running'
+  WITH mine AS MATERIALIZED (
+    SELECT j.id, said.progress FROM jsonb_to_recordset(batch -> 'jobs') AS said (id text, fence bigint, progress jsonb)
+      JOIN jobs j ON j.id = said.id AND j.fence = said.fence
+     WHERE j.status = 'running' ORDER BY j.id FOR NO KEY UPDATE OF j
+  )
+  UPDATE jobs j SET progress = m.progress, version = j.version + 1
+    FROM mine m WHERE j.id = m.id
   RETURNING j.id;
 END $$;
 
 -- running → completed, failed or queued, with result, artifacts and event in one statement. `outcome` is how the attempt
 -- ended: completed · failed (for good) · errored (again, while attempts are left) · given_back (nothing spent).
-CREATE FUNCTION settle_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint, status text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION settle_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint, status text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
@@ -363,7 +368,7 @@ BEGIN
       FROM jsonb_to_recordset(batch -> 'jobs') AS e (id text, fence bigint, outcome text, after_s float8, result jsonb, result_line text,
              error jsonb, progress jsonb, keep_days float8, artifacts jsonb)
   ), mine AS MATERIALIZED (
-    SELECT j.id, CASE e.outcome WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'given_back' THEN 'queued'
+    SELECT j.id, j.fence, CASE e.outcome WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'given_back' THEN 'queued'
                    WHEN 'errored' THEN CASE WHEN j.errors + 1 < j.max_attempts THEN 'queued' ELSE 'failed' END END AS becomes
       FROM ended e JOIN jobs j ON j.id = e.id AND j.fence = e.fence AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
   ), settled AS (
@@ -377,7 +382,7 @@ BEGIN
            finished_at = CASE WHEN m.becomes <> 'queued' THEN now() END,
            keep_until = CASE m.becomes WHEN 'failed' THEN now() + interval '30 days'
                                        WHEN 'completed' THEN now() + make_interval(secs => e.keep_days * 86400) END
-      FROM mine m JOIN ended e ON e.id = m.id
+      FROM mine m JOIN ended e ON e.id = m.id AND e.fence = m.fence  -- an older attempt may be in the same batch
      WHERE j.id = m.id
     RETURNING j.id, j.tenant_id, j.fence, j.status, j.attempt, e.outcome, e.error, e.artifacts
   ), told AS (
@@ -397,7 +402,7 @@ END $$;
 
 -- running → queued or failed, for rows whose lease is over, and for all rows of `workers` whose death somebody saw.
 -- A lease lost without a word is a crash, the third is poison; a deadline that passed is an error like any other.
-CREATE FUNCTION reap_jobs(batch jsonb) RETURNS TABLE (id text, status text, crashes int) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION reap_jobs(batch jsonb) RETURNS TABLE (id text, status text, crashes int) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   UPDATE workers w SET stopped_at = now()
@@ -437,12 +442,16 @@ END $$;
 
 -- queued → queued: marks rows to be rung: those never rung, or the named ones if nobody else has rung them
 -- meanwhile. Only kinds that a live worker announces: a message that nobody may answer would be taken and dropped for ever.
-CREATE FUNCTION ring_jobs(batch jsonb)
+CREATE OR REPLACE FUNCTION ring_jobs(batch jsonb)
   RETURNS TABLE (id text, tenant_id bigint, queue text, priority smallint, dispatch int) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   known constant text[] := ARRAY(SELECT DISTINCT unnest(w.kinds) FROM workers w
                                   WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute');
+  -- Each worker runs one job that has crashed before: more rings than that would be answered by refusals, for ever.
+  calm constant bigint := (SELECT count(*) FROM workers w
+                            WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute'
+                              AND NOT EXISTS (SELECT FROM jobs r WHERE r.worker_id = w.id AND r.status = 'running' AND r.crashes > 0));
 BEGIN
   IF batch ? 'jobs' THEN
     RETURN QUERY
@@ -454,17 +463,23 @@ BEGIN
     RETURNING j.id, j.tenant_id, j.queue, j.priority, j.dispatch;
   ELSE
     RETURN QUERY
+    WITH due AS (
+      SELECT q.id FROM jobs q
+       WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (known) AND q.crashes = 0
+       ORDER BY q.run_after LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ), crashed AS (
+      SELECT q.id FROM jobs q
+       WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (known) AND q.crashes > 0
+       ORDER BY q.run_after LIMIT calm FOR UPDATE SKIP LOCKED
+    )
     UPDATE jobs j SET rung_at = now(), dispatch = j.dispatch + 1
-      FROM (SELECT q.id FROM jobs q
-             WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (known)
-             ORDER BY q.run_after LIMIT 1000 FOR UPDATE SKIP LOCKED) AS due
-     WHERE j.id = due.id
+     WHERE j.id IN (SELECT due.id FROM due UNION ALL SELECT crashed.id FROM crashed)
     RETURNING j.id, j.tenant_id, j.queue, j.priority, j.dispatch;
   END IF;
 END $$;
 
 -- completed, failed, cancelled → gone, when nobody promised to keep it any longer. Its events stay.
-CREATE FUNCTION expire_jobs(batch jsonb) RETURNS TABLE (id text, tenant_id bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION expire_jobs(batch jsonb) RETURNS TABLE (id text, tenant_id bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
@@ -481,7 +496,7 @@ BEGIN
 END $$;
 
 -- What a running attempt has done, once. Nothing comes back where the attempt is no longer ours.
-CREATE FUNCTION record_step(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION record_step(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
@@ -497,7 +512,7 @@ BEGIN
 END $$;
 
 -- Redeem a one-time link for a session, once. No row: it was used, has expired, or never was.
-CREATE FUNCTION sign_in(batch jsonb) RETURNS TABLE (tenant bigint, principal bigint, name text) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION sign_in(batch jsonb) RETURNS TABLE (tenant bigint, principal bigint, name text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
@@ -510,6 +525,17 @@ BEGIN
     SELECT l.tenant_id, l.principal_id, decode(batch ->> 'session_hash', 'hex'), now() + make_interval(secs => (batch ->> 'lasts_s')::float8) FROM link l
   )
   SELECT p.tenant_id, p.id, p.name FROM link l JOIN principals p ON p.tenant_id = l.tenant_id AND p.id = l.principal_id;
+END $$;
+
+-- Verbs of an older version, which the statements above did not touch.
+DO $$
+DECLARE
+  verb regprocedure;
+BEGIN
+  FOR verb IN SELECT oid::regprocedure FROM pg_proc
+               WHERE pronamespace = 'backburner'::regnamespace AND proname <> 'current_tenant' AND xmin <> pg_current_xact_id()::xid LOOP
+    EXECUTE format('DROP FUNCTION %s', verb);
+  END LOOP;
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;

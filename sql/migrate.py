@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql as pg
 
 from agent_tools.jobs.errors import BookUnavailable
-from sql.connect import failures
+from sql.connect import failures, parsed
 from sql.schema import DOOR, HANDS, OWNER, SCHEMA, Migration, machine, migrations, refuse_a_newer_schema
 
 log = logging.getLogger("backburner.migrate")
@@ -22,7 +22,7 @@ def migrate(database_url: str) -> list[str]:
     Raises BookUnavailable when the server cannot be reached, is older than 15, holds a newer schema, an applied
     file has changed since, or the account may neither make the roles nor take them.
     """
-    with failures(), psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+    with failures(), psycopg.connect(**{**parsed(database_url), "connect_timeout": 5}, autocommit=True) as connection:
         _check_server(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         make_roles(connection)
@@ -113,15 +113,36 @@ def _apply(connection: psycopg.Connection, known: list[Migration], the_machine: 
     if wanted or applied.get(0) != the_machine.checksum:
         wanted.append(the_machine)
     for migration in wanted:
-        with connection.transaction():
-            connection.execute(migration.text.encode())
-            connection.execute(
-                "INSERT INTO migrations (version, name, checksum) VALUES (%s, %s, %s)"
-                " ON CONFLICT (version) DO UPDATE SET checksum = EXCLUDED.checksum, applied_at = now()",
-                (migration.version, migration.name, migration.checksum),
-            )
+        try:
+            _apply_one(connection, migration)
+        except psycopg.errors.InvalidFunctionDefinition:
+            # A verb gives back other columns than before: that is the one thing that cannot be replaced in place.
+            _apply_one(connection, migration, before=_DROP_VERBS)
         log.info("applied %s", migration.name)
     return [migration.name for migration in wanted]
+
+
+_DROP_VERBS = """
+DO $$
+DECLARE
+  verb regprocedure;
+BEGIN
+  FOR verb IN SELECT oid::regprocedure FROM pg_proc
+               WHERE pronamespace = 'backburner'::regnamespace AND proname <> 'current_tenant' LOOP
+    EXECUTE format('DROP FUNCTION %s', verb);
+  END LOOP;
+END $$;
+"""
+
+
+def _apply_one(connection: psycopg.Connection, migration: Migration, *, before: str = "") -> None:
+    with connection.transaction():
+        connection.execute((before + migration.text).encode())
+        connection.execute(
+            "INSERT INTO migrations (version, name, checksum) VALUES (%s, %s, %s)"
+            " ON CONFLICT (version) DO UPDATE SET checksum = EXCLUDED.checksum, applied_at = now()",
+            (migration.version, migration.name, migration.checksum),
+        )
 
 
 def _refuse_a_changed_file(applied: dict[int, str], known: list[Migration]) -> None:

@@ -18,7 +18,7 @@ def main() -> int:
     """Work until SIGTERM; 78 when this installation is not usable as it is."""
     asyncio.set_event_loop(uvloop.new_event_loop())
     if parent := os.environ.get("BACKBURNER_SUPERVISOR"):
-        launch.die_with(int(parent), signal.SIGTERM)
+        launch.die_with(int(parent), signal.SIGHUP)
     try:
         settings = Settings.read()
         logging.basicConfig(

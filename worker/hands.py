@@ -19,8 +19,10 @@ from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.jobs.errors import BookUnavailable, Unstorable
 from agent_tools.jobs.kinds import Kinds, load_kinds
 from agent_tools.settings import Settings
+from agent_tools.tasks import end
 from sql.hands import Claim, HandsStore
 from worker.beat import Beat
+from worker.patience import until_the_book_answers
 from worker.progress import ProgressBoard
 from worker.run import Running, Why, attempt, begin
 from worker.sweep import Sweep
@@ -31,7 +33,8 @@ log = logging.getLogger("backburner.worker")
 TIDY_S = 600
 """How often files that no job names are looked for."""
 _LEAVE_BEHIND_S = 3600
-_DRAIN_S = 20
+DRAIN_S = 20.0
+"""How long a worker that leaves tries to give back what it runs."""
 
 
 class Hands:
@@ -53,12 +56,15 @@ class Hands:
         self.claims: Batcher[str, Claim | None] = Batcher(self._claim)
         self.settles: Batcher[dict[str, Any], str | None] = Batcher(self._settle, alone_on=(Unstorable,))
         self.running: dict[str, Running] = {}
+        self._changed: set[str] = set()
+        self._news = asyncio.Event()
         self.wake = asyncio.Event()
         self.accepting = True
         self.worker = 0
         self._performing = 0
         self._attempts: set[asyncio.Task[None]] = set()
         self._claims_in_flight = 0
+        self._unanswered: list[str] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self.has_left = asyncio.Event()
@@ -88,6 +94,8 @@ class Hands:
 
     def _begin(self, claim: Claim) -> "asyncio.Task[None]":
         self._performing += 1
+        if earlier := self.running.get(claim.id):
+            earlier.stop("lost")  # no beat speaks for it any more
         running = self.running[claim.id] = begin(self, claim)
         if not self.accepting:
             running.stop("given_back")
@@ -122,27 +130,28 @@ class Hands:
         folder = self.scratch / f"{claim.id}-{claim.fence}"
         self.threads.when_idle(claim.fence, lambda: shutil.rmtree(folder, ignore_errors=True))
 
-    async def leave(self) -> None:
+    async def leave(self, patience_s: float = DRAIN_S) -> None:
         """Claim nothing more, give back what runs, and wait until that is written."""
         self.accepting = False
         self.wake.set()
         for running in list(self.running.values()):
             running.stop("given_back")
         try:
-            async with asyncio.timeout(_DRAIN_S):
+            async with asyncio.timeout(patience_s):
                 await self._idle.wait()
+                await until_the_book_answers(self._give_back_unanswered, "leaving")
         except TimeoutError:
             log.error(
-                "%d jobs could not be given back in %d s; the sweep will find them", len(self._attempts), _DRAIN_S
+                "%d jobs could not be given back in %.0f s; the sweep will find them", len(self._attempts), patience_s
             )
+            for task in self._attempts:
+                task.cancel()
         self.has_left.set()
 
-    async def tell(self, changes: Changes) -> None:
-        """Publish a hint; where Redis is away nobody is told, and everybody looks for himself."""
-        try:
-            await self.bell.tell(changes)
-        except RedisError as error:
-            log.debug("no hint was published: %s", error)
+    def tell(self, jobs: Iterable[str]) -> None:
+        """Have a hint published soon. Nobody waits for that: a Redis that is away must not hold up a claim."""
+        self._changed.update(jobs)
+        self._news.set()
 
     def _attempt_ended(self, task: "asyncio.Task[None]") -> None:
         self._attempts.discard(task)
@@ -168,12 +177,24 @@ class Hands:
     # ------------------------------------------------------------------------------------- what the batchers write
 
     async def _claim(self, job_ids: Sequence[str]) -> list[Claim | None]:
+        await self._give_back_unanswered()
+        self._unanswered = list(job_ids)
         claimed = await self.store.claim(self.worker, self.lease_s, self.announced_kinds(), job_ids)
+        self._unanswered = []
         ours: dict[str, Claim | None] = {claim.id: claim for claim in claimed}
         if ours:
-            await self.tell(Changes(jobs=list(ours)))
+            self.tell(ours)
         # The same id twice in a batch is one job: the second asker gets nothing.
         return [ours.pop(job_id, None) for job_id in job_ids]
+
+    async def _give_back_unanswered(self) -> None:
+        """Give back what a claim before took whose reply was lost: its fence is not known here, so nobody keeps its lease."""
+        if self._unanswered:
+            taken = await self.store.claimed(self.worker, self._unanswered)
+            unknown = [each for each in taken if each not in self.held()]
+            await self.store.settle(
+                [{"id": job_id, "fence": fence, "outcome": "given_back"} for job_id, fence in unknown]
+            )
 
     async def _settle(self, endings: Sequence[dict[str, Any]]) -> list[str | None]:
         settled = await self.store.settle(endings)
@@ -181,7 +202,7 @@ class Hands:
 
     async def _write_progress(self, said: Sequence[dict[str, Any]]) -> None:
         if written := await self.store.progress(said):
-            await self.tell(Changes(jobs=sorted(written)))
+            self.tell(written)
 
     # ---------------------------------------------------------------------------------------------- around the loop
 
@@ -207,6 +228,14 @@ class Hands:
         """Stop attempts that were cancelled, as soon as a hint says so; without it the next beat finds out."""
         async for changes in self.bell.changes():
             self.stop_running(changes.cancelled.items(), "cancelled")
+
+    async def publish_hints(self) -> None:
+        """Tell whoever watches which jobs changed; where Redis is away nobody is told, and everybody looks for himself."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            changed, self._changed = self._changed, set()
+            await self.bell.tell(Changes(jobs=list(changed)))
 
     async def hear_wakes(self) -> None:
         """Look into the queues when something was rung."""
@@ -250,9 +279,9 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
         beat = Beat(hands, settings, Sweep(settings), loop)
         beat.start()
         stack.callback(beat.stop)
-        for each in (hands.board.write_forever, hands.hear_changes, hands.hear_wakes, hands.tidy):
+        for each in (hands.board.write_forever, hands.publish_hints, hands.hear_changes, hands.hear_wakes, hands.tidy):
             task = asyncio.create_task(_forever(each), name=each.__name__)
-            stack.callback(task.cancel)
+            stack.push_async_callback(end, task)
         log.info("worker %s announced %s", name, ", ".join(sorted(hands.kinds)) or "no kind")
         try:
             yield hands

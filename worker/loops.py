@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,26 +14,26 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from agent_tools.bell import FUNCTION, RETRY_ON, RedisError, dumps, loads, queue_key
-from agent_tools.jobs.errors import BookUnavailable
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.settings import Settings
-from worker.hands import Hands, open_hands
+from worker.hands import DRAIN_S, Hands, open_hands
+from worker.patience import until_the_book_answers
 
 log = logging.getLogger("backburner.worker")
 
 _PATIENCE_S = 0.5
 """How long the batched loop waits for a ring before it looks by itself."""
+_HURRY_S = 3.0
+"""How long a worker whose supervisor is gone tries to give back what it runs: its servers may be gone with it."""
+_FAREWELL_S = 3.0
+"""How long arq may take to say goodbye to Redis, after everything is written: left alone, it tries for minutes."""
 
 
 async def perform_message(ctx: dict[str, Any]) -> None:
     """Perform the job of one message, start to finish. The message's id says which (`id:dispatch`)."""
     hands: Hands = ctx["hands"]
     message = str(ctx["job_id"])
-    try:
-        attempt = await hands.take(message.partition(":")[0])
-    except BookUnavailable as error:
-        log.warning("message %s was not answered: %s; the sweep rings again", message, error)
-        return
+    attempt = await until_the_book_answers(lambda: hands.take(message.partition(":")[0]), f"message {message}")
     if attempt is None:
         if not hands.accepting:
             # Do not hurry through a queue that others should serve: whatever is taken now is rung again later.
@@ -73,7 +74,11 @@ def _leave_on_signals(hands: Hands) -> None:
 
     async def leave(number: int) -> None:
         log.info("%s: giving back %d jobs", signal.Signals(number).name, len(hands.running))
-        await hands.leave()
+        await hands.leave(_HURRY_S if number == signal.SIGHUP else DRAIN_S)
+        # A thread's timer, because closing a connection may hold up the loop.
+        farewell = threading.Timer(_FAREWELL_S, os._exit, (0,))
+        farewell.daemon = True
+        farewell.start()
         if main is not None:
             main.cancel()
 
@@ -81,7 +86,7 @@ def _leave_on_signals(hands: Hands) -> None:
         if not leaving:
             leaving.append(loop.create_task(leave(number)))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, on_signal, number)
 
 
@@ -135,7 +140,7 @@ class BatchedWorker(Worker):
             try:
                 took_all_it_could = await self._take(hands, room) == room
                 await self.heart_beat()
-            except (RedisError, BookUnavailable) as error:
+            except RedisError as error:
                 log.warning("no messages were taken: %s", error)
                 await asyncio.sleep(_PATIENCE_S)
         if not took_all_it_could or not hands.room():
@@ -150,7 +155,7 @@ class BatchedWorker(Worker):
         for queue in hands.queues:
             if len(ids) < room:
                 ids += await hands.bell.take(queue, room - len(ids))
-        for task in await hands.take_all(ids):
+        for task in await until_the_book_answers(lambda: hands.take_all(ids), "a claim"):
             self.tasks[task.get_name()] = task
             task.add_done_callback(lambda done: self.tasks.pop(done.get_name(), None))
         return len(ids)

@@ -4,11 +4,9 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Coroutine
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent_tools.bell import Changes
 from agent_tools.jobs.artifact_store import Attempt
 from agent_tools.jobs.errors import BackburnerError, Unstorable
 from agent_tools.jobs.job import JobError, StoredArtifact
@@ -52,7 +50,7 @@ def begin(hands: "Hands", claim: Claim) -> Running:
     job = RunningJob(claim, hands.store, hands.scratch, hands.board.say, lambda: running.stop("lost"))
     context = contextvars.copy_context()
     context.run(CURRENT.set, claim.fence)
-    called = _called(hands.kinds[claim.kind].run(job, claim.args))
+    called = hands.kinds[claim.kind].run(job, claim.args)
     running = Running(claim, asyncio.create_task(called, name=f"job {claim.id}", context=context))
     return running
 
@@ -76,10 +74,6 @@ async def attempt(hands: "Hands", running: Running) -> None:
             )
     finally:
         hands.forget(running)
-
-
-async def _called(handler: Coroutine[Any, Any, Made]) -> Made:
-    return await handler
 
 
 async def _until_it_ends(running: Running, timeout_s: float) -> None:
@@ -156,13 +150,13 @@ async def settle(hands: "Hands", claim: Claim, ending: Ending) -> str:
         log.error("job %s: Postgres refused its ending", claim.id, exc_info=error)
         refused = Ending("failed", error=JobError("bad_result", "The result could not be kept by the database."))
         status = await _write(hands, _row(hands, claim, refused, []))
+    hands.tell([claim.id])
     if status is None:
         # Once more with open eyes: a commit whose reply was lost is our own. Either way nothing is deleted.
         look = await _look(hands, claim)
         return (
             f"was settled before as {look.status}" if look else "went to another attempt; this one's result was refused"
         )
-    await hands.tell(Changes(jobs=[claim.id]))
     return status
 
 

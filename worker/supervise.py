@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 from agent_tools.jobs.errors import BookUnavailable
 from agent_tools.settings import Settings
@@ -37,8 +38,6 @@ class Supervisor:
     def stop(self) -> None:
         """Ask every worker to give back what it runs and leave."""
         self._stopping.set()
-        for process in self._processes.values():
-            process.terminate()
 
     @property
     def pids(self) -> list[int]:
@@ -81,10 +80,14 @@ class Supervisor:
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ended.done():
+            # Here and not in `stop`, which would miss a process that is just being started.
+            with suppress(ProcessLookupError):
+                process.terminate()
             await asyncio.wait({ended}, timeout=STOP_S)
         if not ended.done():
             log.error("worker process %d did not leave in %d s and is ended", process.pid, STOP_S)
-            process.kill()
+            with suppress(ProcessLookupError):
+                process.kill()
         return await ended
 
     def _end_leases(self, name: str) -> None:

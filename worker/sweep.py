@@ -28,16 +28,18 @@ class Sweep:
         self._expire_from = 0.0
         self._after = ""
         self._taken_since: dict[str, float] = {}
+        self._taken_now: dict[str, float] = {}
 
     def tick(self, book: WatchStore) -> None:
         """Take from the dead, ring what is due, ring again what was lost. Raises BookUnavailable."""
         now = time.monotonic()
         if self._last_tick is None or now - self._last_tick > 3 * self._every_s + 1:
-            # Just started, or was stopped: the leases of the living look as dead as ours do. Their beats come first.
+            # Just started, was stopped or cut off: the leases of the living look as dead as ours do. Their beats come first.
             self._reap_from = now + self._lease_s
-        self._last_tick = now
+        self._last_tick = None  # until this one has worked
 
-        if now >= self._reap_from and book.postgres_age_s() > self._lease_s:
+        postgres_age_s = book.postgres_age_s()
+        if now >= self._reap_from and postgres_age_s > self._lease_s:
             for job_id in book.reap():
                 log.warning("job %s was taken from a worker that fell silent", job_id)
         try:
@@ -51,6 +53,7 @@ class Sweep:
             for tenant, job_id in book.expire():
                 self._artifacts.remove(tenant, job_id)
                 log.info("job %s expired", job_id)
+        self._last_tick = now
 
     def close(self) -> None:
         """Give the connection to Redis back."""
@@ -67,6 +70,8 @@ class Sweep:
             lot = book.rung(self._after)
             self._after = lot[-1].id if len(lot) == 1000 else ""
             lost = self._lost(lot, now)
+            if not self._after:  # every queued job was looked at
+                self._taken_since, self._taken_now = self._taken_now, {}
             if lost:
                 self._ring(book.ring_again(lost))
             if not lost or not self._after:
@@ -76,16 +81,15 @@ class Sweep:
         by_queue: dict[str, list[Rung]] = defaultdict(list)
         for job in lot:
             by_queue[job.queue].append(job)
-        lost, taken_since = list[Rung](), dict[str, float]()
+        lost = list[Rung]()
         for queue, jobs in by_queue.items():
             messages = [f"{job.id}:{job.dispatch}" for job in jobs]
             for job, message, state in zip(jobs, messages, self._bell.look(queue, messages), strict=True):
                 if state == WatchBell.TAKEN:
-                    taken_since[message] = self._taken_since.get(message, now)
-                    if now - taken_since[message] <= TAKEN_FOR_TOO_LONG_S:
+                    since = self._taken_now[message] = self._taken_since.get(message, now)
+                    if now - since <= TAKEN_FOR_TOO_LONG_S:
                         continue
                     self._bell.forget(queue, message)
                 if state != WatchBell.WAITS:
                     lost.append(job)
-        self._taken_since = taken_since
         return lost

@@ -13,28 +13,30 @@ from agent_tools.embedded.home import saying_why
 INTERMEDIATE = """
 import os, subprocess, sys
 quiet = subprocess.DEVNULL
-subprocess.Popen(sys.argv[1:], stdin=quiet, stdout=quiet, start_new_session=True)
+started = subprocess.Popen(sys.argv[1:], stdin=quiet, stdout=quiet, start_new_session=True)
+print(started.pid, flush=True)
 os._exit(0)
 """
 
 
-def start_detached(argv: list[str], log: Path) -> None:
+def start_detached(argv: list[str], log: Path) -> int:
     """Start a program that neither a killed process group nor a killed process tree takes along.
 
-    Returns when it has begun, not when it is ready; what it writes to stderr goes to the end of `log`. It keeps our
+    Gives its process id when it has begun, not when it is ready; what it writes to stderr goes to the end of `log`. It keeps our
     environment and working directory. Raises StartFailed when it cannot be begun.
     """
     with saying_why(log.parent), _opened(log) as errors:
         begun = subprocess.run(
             [sys.executable, "-I", "-S", "-c", INTERMEDIATE, *argv],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
             check=False,
         )
     if begun.returncode != 0:
         raise StartFailed(f"{argv[0]} could not be started. The end of {log} says why.")
+    return int(begun.stdout)
 
 
 def _opened(log: Path) -> BinaryIO:

@@ -36,7 +36,9 @@ class Runtime:
                 said = home.runtime.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            return _parse(said) if home.is_held() else None
+            runtime = _parse(said)
+            # A new owner holds the home for an instant before it removes what a killed one left.
+            return runtime if runtime and home.is_held() and home.owner() == runtime.pid else None
 
 
 def _parse(said: bytes) -> Runtime | None:

@@ -20,7 +20,7 @@ _MEDIA_TYPES = {
 class Artifact:
     """A file that a job made: on disk (`path`) or in memory (`data`), exactly one of them.
 
-    `name` is unique within the job and is the last part of the address under which it is served.
+    `name` is made safe (see safe_name); it is the last part of the address under which the file is served.
     """
 
     name: str
@@ -28,6 +28,11 @@ class Artifact:
     media_type: str
     path: Path | None = None
     data: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.data is None):
+            raise TypeError(f"The artifact '{self.name}' needs a path or data, exactly one of them.")
+        object.__setattr__(self, "name", safe_name(self.name))
 
     @classmethod
     def file(
@@ -59,12 +64,18 @@ class Result:
 
 
 def safe_name(name: str) -> str:
-    """A file name that no folder, shell or address can misread: at most 120 characters, never empty."""
+    """A file name that no folder, shell or address can misread: at most 120 bytes, never empty."""
     cleaned = _SAFE_NAME.sub("-", name).strip(" .-")
     stem, dot, suffix = cleaned.rpartition(".")
     if not dot or len(suffix) > 10:
-        return cleaned[:120] or "file"
-    return f"{stem[: 119 - len(suffix)] or 'file'}.{suffix}"
+        return _cut(cleaned, 120) or "file"
+    return f"{_cut(stem, 119 - len(suffix.encode())) or 'file'}.{suffix}"
+
+
+def _cut(name: str, most: int) -> str:
+    """The name in at most so many bytes, which is what folders count."""
+    cut = name.encode()[:most].decode(errors="ignore")
+    return cut if cut == name else cut.rstrip(" .-")
 
 
 def guess_media_type(name: str) -> str:

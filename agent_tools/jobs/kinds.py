@@ -7,11 +7,11 @@ import json
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -25,6 +25,7 @@ ENTRY_POINT_GROUP = "agent_tools.kinds"
 RESERVED = frozenset({"subject", "title", "labels", "again"})
 """Argument names that every job has of its own."""
 MAX_ARGS_BYTES = 1_000_000
+MAX_DEPTH = 100
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
@@ -59,6 +60,7 @@ class Kind:
     def parse(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as they will be kept: validated, defaults filled in. Raises BadRequest naming each bad one."""
         refuse_unstorable(args)
+        _refuse_too_large(args)
         try:
             return self.arguments.model_validate(args).model_dump(mode="json")
         except ValidationError as error:
@@ -80,7 +82,7 @@ class Kind:
         for need in self.needs:
             if need.startswith("module:"):
                 module = need.removeprefix("module:")
-                if importlib.util.find_spec(module) is None:
+                if not _is_installed(module):
                     return f"The Python package '{module}' is not installed."
             elif environment.get(need, "").lower() in _OFF:
                 return f"{need} is not set."
@@ -189,19 +191,26 @@ def load_kinds(only: Iterable[str] = ()) -> Kinds:
             kind = entry.load()
             if not isinstance(kind, Kind):
                 raise TypeError(f"{entry.value} is not decorated with @job_kind")
+            Kinds([*kinds, kind])  # raises where its name is taken
             kinds.append(kind)
         except Exception as error:  # whatever somebody else's package raises on import
             log.warning("the kind %s could not be loaded: %s: %s", entry.name, type(error).__name__, error)
             log.debug("the kind %s could not be loaded", entry.name, exc_info=True)
-            broken[entry.name] = f"{type(error).__name__}: {error}"
+            is_taken = any(
+                kind.name == entry.name for kind in kinds
+            )  # the kind that has the name is not the broken one
+            broken[entry.value if is_taken else entry.name] = f"{type(error).__name__}: {error}"
     return Kinds(kinds, broken)
 
 
 def refuse_unstorable(value: Any) -> None:
-    """Raise BadRequest for what Postgres or JSON cannot hold: NUL bytes, lone surrogates, not JSON, too large."""
-    problems = [Problem(path or "/", message) for path, message in _unstorable(value, "")]
+    """Raise BadRequest for what Postgres or JSON cannot hold: NUL bytes, lone surrogates, not JSON, nested too deep."""
+    problems = [Problem(path or "/", message) for path, message in _unstorable(value, "", 0)]
     if problems:
         raise BadRequest(" ".join(f"{field}: {message}" for field, message in problems[:5]), problems)
+
+
+def _refuse_too_large(value: Any) -> None:
     size = len(json.dumps(value, ensure_ascii=False, default=str).encode())
     if size > MAX_ARGS_BYTES:
         raise BadRequest(
@@ -210,7 +219,10 @@ def refuse_unstorable(value: Any) -> None:
         )
 
 
-def _unstorable(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _unstorable(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > MAX_DEPTH:
+        yield path, f"is nested more than {MAX_DEPTH} deep."
+        return
     match value:
         case str():
             if "\0" in value:
@@ -220,17 +232,26 @@ def _unstorable(value: Any, path: str) -> Iterator[tuple[str, str]]:
         case float():
             if not math.isfinite(value):
                 yield path, "is not a finite number."
-        case None | bool() | int():
+        case int() if value.bit_length() > 4000:  # Python refuses to write down numbers of more than 4,300 digits
+            yield path, "is a number too long to keep."
+        case None | int():
             pass
         case Mapping():
             for key, inner in value.items():
-                yield from _unstorable(key, f"{path}/{key!r}" if path else repr(key))
-                yield from _unstorable(inner, f"{path}/{key}" if path else str(key))
+                yield from _unstorable(key, f"{path}/{key!r}" if path else repr(key), depth + 1)
+                yield from _unstorable(inner, f"{path}/{key}" if path else str(key), depth + 1)
         case list() | tuple():
             for index, inner in enumerate(value):
-                yield from _unstorable(inner, f"{path}/{index}")
+                yield from _unstorable(inner, f"{path}/{index}", depth + 1)
         case _:
             yield path, f"is a {type(value).__name__}, which is not JSON."
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False
 
 
 def _arguments(name: str, handler: Handler) -> type[BaseModel]:
@@ -265,8 +286,9 @@ def listed(problems: Sequence[Problem]) -> str:
 def _problem(detail: Any, model: type[BaseModel]) -> Problem:
     field = "/".join(str(part) for part in detail["loc"]) or "arguments"
     if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(detail["loc"][-1]), model.model_fields, n=1)
-        allowed = f"Did you mean '{near[0]}'?" if near else f"Allowed: {', '.join(model.model_fields)}."
+        fields = _model_at(model, detail["loc"][:-1]).model_fields
+        near = difflib.get_close_matches(str(detail["loc"][-1]), fields, n=1)
+        allowed = f"Did you mean '{near[0]}'?" if near else f"Allowed: {', '.join(fields) or 'none at all'}."
         return Problem(field, f"is not an argument. {allowed}")
     if detail["type"] == "missing":
         return Problem(field, "is required.")
@@ -276,6 +298,22 @@ def _problem(detail: Any, model: type[BaseModel]) -> Problem:
     return Problem(field, f"{message[0].lower()}{message[1:]}, not {_shown(detail['input'])}.")
 
 
+def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
+    """The model of what lies at `path`, through lists and models in models."""
+    for part in path:
+        if field := model.model_fields.get(str(part)):
+            model = next(_models_in(field.annotation), model)
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:50]}… ({type(value).__name__} of length {len(value)})"
+    length = f" of length {len(value)}" if isinstance(value, Sized) else ""
+    return text if len(text) <= 60 else f"{text[:50]}… ({type(value).__name__}{length})"

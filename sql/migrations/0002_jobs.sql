@@ -70,7 +70,7 @@ CREATE TABLE jobs (
     AND (status <> 'running' OR (fence IS NOT NULL AND claimed_at IS NOT NULL AND started_at IS NOT NULL))),
   CONSTRAINT waiting_says_for_what CHECK ((status = 'waiting') = (waiting_for IS NOT NULL)),
   CONSTRAINT final_is_dated CHECK ((status IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
-  CONSTRAINT failed_says_why CHECK (status <> 'failed' OR (error ? 'code' AND error ? 'message')),
+  CONSTRAINT failed_says_why CHECK (status <> 'failed' OR coalesce(error ? 'code' AND error ? 'message', false)),
   CONSTRAINT completed_has_no_error CHECK (status <> 'completed' OR error IS NULL)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 

@@ -45,6 +45,6 @@ BEGIN
   END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE ON moves TO backburner_door;
-GRANT INSERT ON sign_in_links TO backburner_door;
+GRANT INSERT, SELECT (id) ON sign_in_links TO backburner_door;
 GRANT SELECT, UPDATE (used_at) ON sign_in_links TO backburner_hands;
 GRANT INSERT, DELETE ON sessions TO backburner_hands;

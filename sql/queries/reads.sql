@@ -42,6 +42,10 @@ SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float
 -- How a row stands for whoever held this fence; no row: deleted, or claimed by another since.
 SELECT j.status, j.deadline_at <= now() AS is_late FROM jobs j WHERE j.id = %(job)s AND j.fence = %(fence)s
 
+-- name: claimed
+-- Of these jobs, those that a worker has.
+SELECT j.id, j.fence FROM jobs j WHERE j.id = ANY (%(ids)s) AND j.worker_id = %(worker)s AND j.status = 'running'
+
 -- name: step
 -- A recorded step of this job, else an equal one of the tenant under its content address.
 SELECT s.value FROM job_steps s

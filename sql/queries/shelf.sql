@@ -26,6 +26,23 @@ WITH RECURSIVE family AS (
 )
 SELECT f.id FROM family f JOIN jobs j ON j.id = f.id ORDER BY j.created_at, j.id
 
+-- name: version_counts
+-- How many versions each of these jobs has become, back to the first that is still kept.
+WITH RECURSIVE back AS (
+  SELECT j.id AS newest, j.redo_of FROM jobs j WHERE j.tenant_id = current_tenant() AND j.id = ANY(%(ids)s)
+   UNION ALL
+  SELECT b.newest, j.redo_of FROM back b JOIN jobs j ON j.id = b.redo_of WHERE j.tenant_id = current_tenant()
+)
+SELECT b.newest AS id, count(*) AS versions FROM back b GROUP BY b.newest
+
+-- name: superseded
+-- How many completed jobs of each subject (null: of none) stand behind a newer version, and so are not counted twice.
+SELECT s.name, count(*) AS jobs
+  FROM jobs j LEFT JOIN subjects s ON s.tenant_id = j.tenant_id AND s.id = j.subject_id
+ WHERE j.tenant_id = current_tenant() AND j.status = 'completed'
+   AND j.id IN (SELECT n.redo_of FROM jobs n WHERE n.tenant_id = current_tenant() AND n.redo_of IS NOT NULL AND n.status = 'completed')
+ GROUP BY s.name
+
 -- name: unseen
 -- What this principal asked for and was never told the end of, within a day, newest first.
 SELECT j.id FROM jobs j
@@ -43,6 +60,10 @@ SELECT x.tenant_id AS tenant, x.principal_id AS principal, p.name, ARRAY['jobs:r
 
 -- name: end_session
 DELETE FROM sessions WHERE secret_hash = %(secret_hash)s RETURNING id
+
+-- name: person
+-- The number of a person (no agent) by name.
+SELECT p.id FROM principals p WHERE p.tenant_id = current_tenant() AND p.name = %(name)s AND p.role = 'person'
 
 -- name: add_link
 INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at)

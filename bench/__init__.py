@@ -1,0 +1,1 @@
+"""Backburner measured beside a bare INSERT and stock arq, in one run: `python -m bench`."""

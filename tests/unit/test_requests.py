@@ -1,0 +1,208 @@
+"""What somebody asks for, checked at the door."""
+
+import copy
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from agent_tools import JobContext, job_kind
+from agent_tools.jobs.errors import BadRequest
+from agent_tools.jobs.kinds import Kinds
+from agent_tools.requests import (
+    UNORGANISED,
+    NewJob,
+    as_sent,
+    checked_labels,
+    folded,
+    hash_of,
+    job_filter,
+    parse,
+    parse_all,
+    place,
+    subject_name,
+    with_changes,
+)  # fmt: skip
+
+
+@job_kind("quiz", aliases=["test"])
+async def quiz(job: JobContext, topic: str = "cells", slides: tuple[str, ...] = ()) -> None:
+    """Write a quiz."""
+
+
+KINDS = Kinds([quiz])
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
+
+
+# -------------------------------------------------------------------------------------------------- changes by their path
+
+
+@given(
+    OBJECTS, st.dictionaries(st.text() | st.from_regex(r"[a-c0-2]?(/[a-c0-2]){0,3}", fullmatch=True), JSON, max_size=4)
+)
+def test_changes_are_made_or_refused_and_what_was_given_stays_as_it_is(
+    args: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    before = copy.deepcopy((args, changes))
+
+    try:
+        with_changes(args, changes)
+    except BadRequest:
+        pass
+
+    assert (args, changes) == before
+
+
+def paths(value: Any, path: str = "") -> list[str]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(each for key, below in inner for each in paths(below, f"{path}/{key}" if path else str(key)))]
+
+
+@given(st.data(), st.dictionaries(st.sampled_from("abc"), JSON, min_size=1))
+def test_every_path_that_is_there_can_be_changed_and_nothing_else_is(data: st.DataObject, args: dict[str, Any]) -> None:
+    path = data.draw(
+        st.sampled_from([each for each in paths(args) if each and "//" not in each and each == each.strip("/")])
+    )
+    inner: Any = args
+    for part in path.split("/"):
+        assume(isinstance(inner, list) or part in inner)
+        inner = inner[int(part)] if isinstance(inner, list) else inner[part]
+
+    changed = with_changes(args, {path: "new"})
+
+    assert json.dumps(with_changes(changed, {path: inner})) == json.dumps(args)
+    assert hash_of(changed) != hash_of(args) or inner == "new"
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("slides/3", "there is no 'slides/3'; 'slides' has 3 items, from 0."),
+        ("slides/-1", "there is no 'slides/-1'; 'slides' has 3 items, from 0."),
+        ("slides/x", "there is no 'slides/x'; 'slides' has 3 items, from 0."),
+        ("theme/dark/er", "there is no 'theme/dark/er'; 'theme/dark' has no parts."),
+        ("them/dark", "there is no 'them/dark'; 'args' has slides, theme."),
+    ],
+)
+def test_a_path_that_is_not_there_is_refused_with_what_is(path: str, sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence):
+        with_changes({"slides": ["a", "b", "c"], "theme": {"dark": True}}, {path: 1})
+
+
+def test_a_change_may_lie_within_an_earlier_one() -> None:
+    changes = {"theme": {"dark": True}, "theme/dark": False}
+
+    assert with_changes({"theme": 1}, changes) == {"theme": {"dark": False}}
+    assert changes["theme"] == {"dark": True}
+
+
+# ------------------------------------------------------------------------------------------------------ subjects and labels
+
+
+@given(TEXT)
+@example("ΰ")
+@example("ß ẞ SS")
+def test_a_folded_name_folds_to_itself(name: str) -> None:
+    assert folded(folded(name)) == folded(name)
+
+
+@given(st.text(st.sampled_from("aAäÄßéÉ zZñÑΣσς"), min_size=1), st.text(" \t\n\u00a0", min_size=1))
+def test_a_name_is_the_same_whatever_its_case_and_spaces(name: str, space: str) -> None:
+    assert folded(name.upper()) == folded(name.lower()) == folded(space + name.replace(" ", space) + space)
+
+
+@given(TEXT)
+def test_a_subject_is_none_or_tidy_or_refused(name: str) -> None:
+    try:
+        subject = subject_name(name)
+    except BadRequest:
+        assert len(name) > 120
+        return
+
+    assert subject is None or (0 < len(subject) <= 120 and subject == " ".join(subject.split()))
+    assert (subject is None) == (folded(name) in UNORGANISED)
+
+
+def test_a_word_for_no_subject_lists_the_unorganised() -> None:
+    assert job_filter(subject=" Unorganized ").unorganised
+    assert job_filter(subject="Cells  and DNA").subject == "cells and dna"
+    assert not job_filter().unorganised
+
+
+@given(st.dictionaries(st.text(max_size=70) | st.integers(), st.text(max_size=210) | st.none(), max_size=24))
+def test_labels_are_kept_as_they_are_or_refused(labels: dict[Any, Any]) -> None:
+    fits = len(labels) <= 20 and all(
+        isinstance(name, str) and isinstance(text, str) and 0 < len(name) <= 60 and len(text) <= 200
+        for name, text in labels.items()
+    )
+
+    if fits:
+        assert checked_labels(labels) == labels
+    else:
+        with pytest.raises(BadRequest, match="labels: at most 20 names"):
+            checked_labels(labels)
+
+
+# -------------------------------------------------------------------------------------------------------- sameness
+
+
+def test_the_request_as_sent_leaves_out_what_nobody_said() -> None:
+    assert as_sent(NewJob("quiz")) == {"kind": "quiz"}
+    assert as_sent(NewJob("quiz", {"topic": "x"}, priority="normal")) == {"kind": "quiz", "args": {"topic": "x"}}
+
+
+def test_everything_said_is_part_of_the_request() -> None:
+    said = NewJob("quiz", {"topic": "x"}, "Cells", "One", {"a": "1"}, True, "low", datetime(2026, 1, 2, tzinfo=UTC))
+    others = [
+        replace(said, kind="test"), replace(said, args={}), replace(said, subject="DNA"), replace(said, title="Two"),
+        replace(said, labels={}), replace(said, again=False), replace(said, priority="high"),
+        replace(said, run_after=datetime(2026, 1, 3, tzinfo=UTC)),
+    ]  # fmt: skip
+
+    assert len({hash_of(as_sent(job)) for job in [said, *others]}) == 1 + len(others)
+
+
+def test_the_order_of_arguments_makes_no_difference() -> None:
+    one, other = NewJob("quiz", {"topic": "x", "slides": []}), NewJob("quiz", {"slides": [], "topic": "x"})
+
+    assert hash_of(as_sent(one)) == hash_of(as_sent(other))
+    assert parse(one, KINDS).row["args_hash"] == parse(other, KINDS).row["args_hash"]
+
+
+def test_an_alias_and_a_default_said_aloud_ask_for_the_same() -> None:
+    hashes = {
+        parse(job, KINDS).row["args_hash"]
+        for job in (NewJob("quiz"), NewJob("test"), NewJob("quiz", {"topic": "cells", "slides": []}))
+    }
+
+    assert len(hashes) == 1
+
+
+# --------------------------------------------------------------------------------------------------------------- batches
+
+
+def test_every_bad_job_of_a_batch_is_named_and_the_sentence_has_an_end() -> None:
+    with pytest.raises(BadRequest, match="And 3 more bad jobs") as refused:
+        parse_all([NewJob("quiz"), *[NewJob("quiz", {"topic": n}) for n in range(8)]], KINDS)
+
+    assert [problem.field for problem in refused.value.problems] == [f"jobs/{n}/topic" for n in range(1, 9)]
+
+
+# --------------------------------------------------------------------------------------------------------------- cursors
+
+
+@given(st.text())
+@example("MjAyNg")
+def test_a_cursor_is_a_place_or_refused(cursor: str) -> None:
+    with pytest.raises(BadRequest, match="cursor: was not made here"):
+        place(cursor)

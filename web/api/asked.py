@@ -1,0 +1,122 @@
+"""What programs send: bodies and query parameters. Unknown ones are refused by name."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from agent_tools.app import MAX_BATCH
+from agent_tools.jobs.kinds import MAX_ARGS_BYTES
+from agent_tools.requests import in_utc, moment
+
+MOST_WAIT_S = 50
+
+Status = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]
+Moment = Annotated[
+    datetime, BeforeValidator(moment), WithJsonSchema({"type": "string", "examples": ["2026-11-21T10:00:00Z", "7d"]})
+]
+"""ISO 8601, or an age."""
+Due = Annotated[datetime, BeforeValidator(in_utc), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+def _label(text: str) -> str:
+    if ":" not in text:
+        raise ValueError("is a name and a value with a colon between: label=project:apollo.")
+    return text
+
+
+class Asked(BaseModel):
+    """Anything sent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class NoQuery(Asked):
+    """No query parameters."""
+
+
+class Wait(Asked):
+    """How long to wait before answering."""
+
+    wait: float = Field(
+        0, ge=0, le=MOST_WAIT_S, description="Answer when the job ends, at the latest after so many seconds."
+    )
+
+
+class NewJob(Asked):
+    """A job to be created."""
+
+    kind: str = Field(description="One of GET /api/v1/kinds.")
+    args: dict[str, Any] = Field({}, description=f"The kind's own arguments; at most {MAX_ARGS_BYTES // 1_000_000} MB.")
+    subject: str | None = Field(None, description="What to file the result under; a new name makes a new subject.")
+    title: str | None = Field(None, description="At most 200 characters.")
+    labels: dict[str, str] = Field({}, description="At most 20.")
+    again: bool = Field(False, description="Make another one although the same was just asked for.")
+    priority: Literal["low", "normal", "high"] = "normal"
+    run_after: Due | None = Field(None, description="Not before this moment.")
+
+
+class NewJobs(Asked):
+    """Jobs to be created together: all of them or, where one is wrong, none."""
+
+    jobs: list[NewJob] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class Wanted(Asked):
+    """Which jobs are meant."""
+
+    status: list[Status] = Field([], description="Any of these.")
+    kind: list[str] = Field([], description="Any of these.")
+    subject: str | None = Field(None, description="'unorganised' means those without one.")
+    batch_id: str | None = None
+    search: str | None = Field(None, max_length=500, description="Words of the title, the result or the error.")
+    created_after: Moment | None = Field(None, description="ISO 8601, or an age such as 7d or 12h.")
+    created_before: Moment | None = Field(None, description="ISO 8601, or an age such as 7d or 12h.")
+    unseen: bool = Field(False, description="Only jobs that ended and whose end nobody was told.")
+    mine: bool = Field(False, description="Only jobs that this caller created.")
+
+
+class Where(Wanted):
+    """Which jobs are meant, all conditions together; none: every job."""
+
+    labels: dict[str, str] = Field({}, description="All of these.")
+
+
+class ListQuery(Wanted):
+    """Which page of which jobs."""
+
+    label: list[Annotated[str, BeforeValidator(_label)]] = Field([], description="`name:value`; all of these.")
+    limit: int = Field(10, ge=1, le=100)
+    cursor: str | None = Field(None, description="next_cursor of the page before.")
+
+
+class Filing(Asked):
+    """What to change about a job; what is not named stays."""
+
+    subject: str | None = Field(None, description="null: unorganised.")
+    title: str | None = None
+    labels: dict[str, str] = Field({}, description="In place of all labels it has.")
+
+
+class Organise(Asked):
+    """Jobs, named one by one or by what they have in common, and where they belong."""
+
+    job_ids: list[str] | None = Field(None, min_length=1, max_length=1000)
+    where: Where | None = None
+    subject: str | None = Field(description="null: unorganised.")
+    expect: int | None = Field(None, ge=0, description="How many jobs you mean; with another number nothing is moved.")
+    create_subject: bool = Field(False, description="A new subject, although one with nearly that name exists.")
+
+
+class Cancel(Asked):
+    """Why a job is stopped."""
+
+    reason: str | None = Field(None, max_length=500, description="Kept in the job's events.")
+
+
+class Redo(Asked):
+    """What is different in the new version."""
+
+    changes: dict[str, Any] = Field(
+        {}, description="Arguments by path, counted from 0.", examples=[{"slides/2": "# Tides", "theme": "dark"}]
+    )

@@ -1,0 +1,63 @@
+"""What there is: kinds that can be created, subjects that jobs lie under."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from agent_tools.jobs.job import Worker
+from agent_tools.jobs.kinds import Kind
+from sql.door import SubjectCount
+from web.api import replies
+from web.api.operation import Caller
+from web.api.replies import answer
+
+
+async def list_kinds(caller: Caller) -> Response:
+    """List what can be created, the arguments of each, and whether a worker that is alive can run it."""
+    alive = [worker for worker in await caller.backburner.workers() if worker.is_alive]
+    kinds = caller.backburner.kinds
+    shown = [_kind(kind, alive) for kind in kinds.values()]
+    broken = [{"name": name, "available": False, "reason": reason} for name, reason in kinds.broken.items()]
+    return answer(replies.Kinds.model_validate({"kinds": shown + broken}))
+
+
+async def list_subjects(caller: Caller) -> Response:
+    """List the subjects that have jobs, and how many lie under each."""
+    places: dict[str | None, list[SubjectCount]] = {}
+    for count in await caller.backburner.subjects():
+        places.setdefault(count.name, []).append(count)
+    unorganised = _count(places.pop(None, []))
+    named = [{"subject": name, **_count(counts)} for name, counts in places.items()]
+    newest_first = sorted(named, key=lambda place: (place["newest"], place["subject"]), reverse=True)
+    return answer(replies.Subjects.model_validate({"subjects": newest_first, "unorganised": unorganised}))
+
+
+def _kind(kind: Kind, alive: Sequence[Worker]) -> Mapping[str, Any]:
+    is_available = any(kind.name in worker.kinds for worker in alive)
+    told = {
+        "name": kind.name,
+        "description": kind.description,
+        "aliases": list(kind.aliases),
+        "timeout_s": kind.timeout_s,
+        "args_schema": kind.schema,
+        "available": is_available,
+    }
+    usually = {"usually": kind.usually} if kind.usually else {}
+    return told | usually | ({} if is_available else {"reason": _why_not(kind, alive)})
+
+
+def _why_not(kind: Kind, alive: Sequence[Worker]) -> str:
+    if not alive:
+        return "No worker is alive. Start one with 'backburner up' or 'backburner worker'."
+    reasons = {worker.unavailable[kind.name] for worker in alive if kind.name in worker.unavailable}
+    return " ".join(sorted(reasons)) or "No worker that is alive offers it."
+
+
+def _count(counts: Sequence[SubjectCount]) -> dict[str, Any]:
+    newest = {"newest": max(count.newest for count in counts)} if counts else {}
+    return {
+        "jobs": sum(count.jobs for count in counts),
+        "by_status": {count.status: count.jobs for count in counts},
+        **newest,
+    }

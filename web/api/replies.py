@@ -1,0 +1,219 @@
+"""What programs get. What is absent has not happened, or there is none."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import Response
+
+from agent_tools.jobs.job import JobStatus
+
+
+class Reply(BaseModel):
+    """Anything answered. Fields may be added to it; programs pass over those that they do not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Progress(Reply):
+    """How far a running job is."""
+
+    percent: int | None = None
+    stage: str | None = None
+    message: str | None = None
+
+
+class JobError(Reply):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    retryable: bool | None = None
+
+
+class Artifact(Reply):
+    """A file that a job made."""
+
+    name: str
+    title: str | None = None
+    media_type: str
+    bytes: int | None = None
+    url: str | None = None
+    uri: str
+
+
+class ListedJob(Reply):
+    """A job as lists show it: without its result, and without why it is where it is."""
+
+    job_id: str
+    kind: str
+    title: str | None = None
+    status: JobStatus
+    waiting_for: Literal["person", "outside", "jobs"] | None = None
+    subject: str | None = Field(None, description="Absent: unorganised.")
+    labels: dict[str, str] = {}
+    priority: Literal["low", "high"] | None = Field(None, description="Absent: normal.")
+    progress: Progress | None = None
+    attempt: int | None = None
+    version: int = Field(description="Counted up by every visible change; also the ETag.")
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    run_after: datetime | None = None
+    error: JobError | None = None
+    result_line: str | None = Field(None, description="The result in a sentence.")
+    decision: str | None = None
+    artifacts: list[Artifact] = []
+    batch_id: str | None = None
+    redo_of: str | None = None
+    keep_until: datetime | None = None
+    page_url: str | None = None
+
+
+class Job(ListedJob):
+    """A job in full."""
+
+    why: str = Field(description="A sentence saying why it is where it is.")
+    result: JsonValue = None
+    created: bool | None = Field(None, description="In answer to a creation: false where it is an earlier job.")
+
+
+class CreatedJob(ListedJob):
+    """A job of a batch."""
+
+    created: bool = Field(description="False where it is an earlier job.")
+
+
+class Jobs(Reply):
+    """A page of jobs, newest first."""
+
+    jobs: list[ListedJob]
+    next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
+
+
+class Batch(Reply):
+    """Jobs that were created together, in the order in which they were sent."""
+
+    batch_id: str | None = None
+    jobs: list[CreatedJob]
+
+
+class MovedJob(Reply):
+    """A job that lies elsewhere now."""
+
+    job_id: str
+    was: str | None = Field(description="The subject it had; null: none.")
+
+
+class Move(Reply):
+    """What was moved; jobs that lay there already are not named."""
+
+    move_id: int | None = Field(
+        None, description="Undo it with POST /api/v1/moves/{move_id}/undo. Absent: nothing moved."
+    )
+    moved: list[MovedJob]
+
+
+class Undone(Reply):
+    """The jobs that went back; those moved on since are not among them."""
+
+    job_ids: list[str]
+
+
+class Event(Reply):
+    """Something that happened to a job."""
+
+    number: int = Field(description="From 1, without gaps; the id of the server-sent event.")
+    at: datetime
+    type: str = Field(examples=["created", "started", "retrying", "completed", "failed", "cancelled", "organised"])
+    principal: int | None = Field(None, description="Who did it; absent: the machine.")
+    data: dict[str, JsonValue] = {}
+
+
+class Events(Reply):
+    """What happened to a job, oldest first. It can be read after the job was deleted."""
+
+    events: list[Event]
+
+
+class Kind(Reply):
+    """A sort of job."""
+
+    name: str
+    description: str = ""
+    aliases: list[str] = []
+    usually: str | None = Field(None, description="How long it takes.")
+    timeout_s: float | None = None
+    args_schema: dict[str, JsonValue] | None = Field(None, description="JSON schema of `args`.")
+    available: bool
+    reason: str | None = Field(None, description="Why it is not available.")
+
+
+class Kinds(Reply):
+    """What can be created here."""
+
+    kinds: list[Kind]
+
+
+class Count(Reply):
+    """How many jobs lie in one place."""
+
+    jobs: int
+    by_status: dict[JobStatus, int]
+    newest: datetime | None = None
+
+
+class Subject(Count):
+    """A subject, and how many jobs lie under it."""
+
+    subject: str
+
+
+class Subjects(Reply):
+    """Every subject that has jobs, those with the newest first."""
+
+    subjects: list[Subject]
+    unorganised: Count
+
+
+class Health(Reply):
+    """That the process is up."""
+
+    status: Literal["up"]
+
+
+class Readiness(Reply):
+    """Whether jobs are taken. Degraded: they are kept, but what Redis or workers do comes late."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    postgres: bool
+    redis: bool
+    workers: int | None = Field(None, description="How many are alive; absent where Postgres does not answer.")
+
+
+class FieldProblem(Reply):
+    """One thing wrong with what was sent."""
+
+    field: str = Field(examples=["subject", "jobs/3/priority"])
+    message: str
+
+
+class Problem(Reply):
+    """An error (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str = Field(description="A sentence saying what is wrong, and what would work.")
+    code: str = Field(description="For programs; stays the same when the sentence changes.", examples=["not_now"])
+    errors: list[FieldProblem] | None = None
+
+
+def answer(reply: Reply, status_code: int = 200, **headers: str) -> Response:
+    """The reply as JSON; only what was set. `headers` with _ for -."""
+    named = {"Cache-Control": "no-store"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(
+        reply.model_dump_json(exclude_unset=True), status_code, named | NOSNIFF, media_type="application/json"
+    )
+
+
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}

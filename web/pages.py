@@ -1,0 +1,219 @@
+"""The pages that people read: the shelf, lists of jobs, one job."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent_tools.app import Backburner
+from agent_tools.jobs.errors import JobNotFound
+from agent_tools.jobs.job import Job
+from sql.door import Filter
+from web import shelf
+from web.browse import AGES, STATUSES, Browse
+from web.looks import fragment, page
+from web.signing import signed_in
+from web.site import Site
+
+EACH = 8
+"""How many cards of a subject the shelf shows."""
+ASIDE = 6
+"""How many running and failed jobs the shelf shows."""
+PAGE = 24
+_EXCERPT = 600
+_TEXT = 64_000
+
+
+@signed_in("jobs:read")
+async def shelf_page(request: Request, backburner: Backburner) -> Response:
+    """The shelf: what came out, by subject; apart from it what is being made, and what failed."""
+    live = Site.of(request).tail.place
+    now, counts, superseded, done, going, failed = await asyncio.gather(
+        backburner.now(),
+        backburner.subjects(),
+        backburner.superseded(),
+        backburner.shelf(EACH),
+        backburner.jobs(Filter(status=shelf.OPEN), limit=ASIDE),
+        backburner.jobs(Filter(status=("failed",), unseen=True), limit=ASIDE),
+    )
+    cards = await cards_of(backburner, done, now)
+    return await page(
+        request,
+        backburner,
+        "shelf.html",
+        live=live,
+        groups=shelf.groups(cards, counts, superseded, now),
+        running=await cards_of(backburner, going.jobs, now),
+        running_count=shelf.total(counts, *shelf.OPEN),
+        failed=await cards_of(backburner, failed.jobs, now),
+        has_jobs=bool(counts),
+        browse=Browse(),
+    )
+
+
+@signed_in("jobs:read")
+async def subject_page(request: Request, backburner: Backburner) -> Response:
+    """One subject; `unorganised` is the tray."""
+    name = request.path_params["name"]
+    browse = Browse.of(request.query_params, shelf.subject_href(_subject(name)), name, usual_status="completed")
+    return await _list(request, backburner, browse, _subject(name) or shelf.UNORGANISED)
+
+
+@signed_in("jobs:read")
+async def jobs_page(request: Request, backburner: Backburner) -> Response:
+    """All jobs that fit the address."""
+    browse = Browse.of(request.query_params)
+    heading = {"open": "Running", "failed": "Failed", "cancelled": "Cancelled"}.get(browse.status, "Everything")
+    return await _list(request, backburner, browse, f"Search: {browse.q}" if browse.q else browse.subject or heading)
+
+
+async def _list(request: Request, backburner: Backburner, browse: Browse, heading: str) -> Response:
+    live = Site.of(request).tail.place
+    now = await backburner.now()
+    found = await backburner.jobs(browse.filter(now), limit=PAGE, cursor=browse.cursor or None)
+    return await page(
+        request,
+        backburner,
+        "list.html",
+        live=live,
+        heading=heading,
+        browse=browse,
+        cards=await cards_of(backburner, found.jobs, now),
+        older=browse.href(cursor=found.next_cursor) if found.next_cursor else "",
+        newest=browse.href() if browse.cursor else "",
+        kinds=[
+            (name, shelf.kind_name(name)) for name in sorted({*backburner.kinds, *([browse.kind] * bool(browse.kind))})
+        ],
+        statuses=_STATUS_CHOICES,
+        ages=_AGE_CHOICES,
+    )
+
+
+_STATUS_CHOICES = [(word, {"all": "Any", "open": "In progress"}.get(word, word.capitalize())) for word in STATUSES]
+_AGE_CHOICES = [
+    ("", "Any time"),
+    *((word, f"Last {'day' if age.days == 1 else f'{age.days} days'}") for word, age in AGES.items()),
+]
+
+
+@signed_in("jobs:read")
+async def job_page(request: Request, backburner: Backburner) -> Response:
+    """Everything about one job. Opening it is seeing it."""
+    live = Site.of(request).tail.place
+    job = await backburner.get(request.path_params["job_id"])
+    now, whys, family_ids, events = await asyncio.gather(
+        backburner.now(), backburner.whys([job]), backburner.versions(job.id), backburner.events(job.id)
+    )
+    family = await _jobs(backburner, family_ids) if len(family_ids) > 1 else [job]
+    texts = await asyncio.to_thread(_texts, backburner, job, _TEXT)
+    if "prefetch" not in request.headers.get("sec-purpose", ""):
+        await backburner.see([job])
+    shown = shelf.shown(job, texts)
+    return await page(
+        request,
+        backburner,
+        "job.html",
+        live=live,
+        job=shelf.card(job, now, why=whys[job.id]),
+        given_title=job.title,
+        pictures=[each for each in shown if each.sort == "picture"],
+        others=[each for each in shown if each.sort not in ("picture", "file")],
+        files=shown,
+        is_deck=any("presentation" in each.media_type or "pdf" in each.media_type for each in job.artifacts),
+        versions=shelf.versions(family, job, now),
+        newest=shelf.newer_than(job, family),
+        timeline=shelf.timeline(events, now, backburner.who.principal),
+        arguments=shelf.pretty(job.args),
+        result=shelf.pretty(job.result) if job.result else "",
+        labels=sorted(job.labels.items()),
+        facts=_facts(job, now),
+    )
+
+
+@signed_in("jobs:read")
+async def delete_page(request: Request, backburner: Backburner) -> Response:
+    """Asks once more before a job is deleted."""
+    job = await backburner.get(request.path_params["job_id"])
+    return await page(request, backburner, "delete.html", job=shelf.card(job, await backburner.now()))
+
+
+@signed_in("jobs:read")
+async def card_fragment(request: Request, backburner: Backburner) -> Response:
+    """One card, as it is now."""
+    job = await backburner.get(request.path_params["job_id"])
+    (card,) = await cards_of(backburner, [job], await backburner.now())
+    return fragment("parts.html", "card", card)
+
+
+@signed_in("jobs:read")
+async def progress_fragment(request: Request, backburner: Backburner) -> Response:
+    """How far one job is."""
+    job = await backburner.get(request.path_params["job_id"])
+    return fragment("parts.html", "progress", shelf.card(job, await backburner.now(), why=await backburner.why(job.id)))
+
+
+async def cards_of(backburner: Backburner, jobs: Sequence[Job], now: datetime) -> list[shelf.Card]:
+    """The jobs as cards, with what only the book and the files can say of them."""
+    unfinished = [job for job in jobs if not job.status.is_final]
+    whys, versions, excerpts = await asyncio.gather(
+        backburner.whys(unfinished) if unfinished else _nothing(),
+        backburner.version_counts(jobs),
+        asyncio.to_thread(_excerpts, backburner, jobs),
+    )
+    return [
+        shelf.card(job, now, why=whys.get(job.id, ""), versions=versions, excerpt=excerpts.get(job.id, ""))
+        for job in jobs
+    ]
+
+
+async def _jobs(backburner: Backburner, ids: Sequence[str]) -> list[Job]:
+    """These jobs in this order; those deleted meanwhile are left out."""
+    found = {job.id: job for job in (await backburner.jobs(Filter(ids=ids), limit=len(ids))).jobs}
+    return [found[each] for each in ids if each in found]
+
+
+async def _nothing() -> dict[str, str]:
+    return {}
+
+
+def _excerpts(backburner: Backburner, jobs: Sequence[Job]) -> dict[str, str]:
+    found = {}
+    for job in jobs:
+        first = shelf.preview_of(job)
+        if first and shelf.sort_of(first) == "text":
+            found[job.id] = _beginning(backburner, job, first.name, _EXCERPT)
+    return found
+
+
+def _texts(backburner: Backburner, job: Job, most: int) -> Mapping[str, tuple[str, bool]]:
+    texts = [each for each in job.artifacts if shelf.sort_of(each) == "text"]
+    return {each.name: (_beginning(backburner, job, each.name, most), each.bytes > most) for each in texts}
+
+
+def _beginning(backburner: Backburner, job: Job, name: str, most: int) -> str:
+    artifact = next(each for each in job.artifacts if each.name == name)
+    try:
+        with backburner.artifact_path(job, artifact).open("rb") as file:
+            return file.read(most).decode("utf-8", "replace").rstrip("\ufffd")
+    except OSError:
+        return ""
+
+
+def _facts(job: Job, now: datetime) -> list[tuple[str, shelf.Moment]]:
+    moments = [
+        ("Asked for", job.created_at),
+        ("Begun", job.started_at),
+        ("Ended", job.finished_at),
+        ("Kept until", job.keep_until),
+    ]
+    return [(name, shelf.moment(at, now)) for name, at in moments if at]
+
+
+def _subject(name: str) -> str | None:
+    """The name of a subject in an address; None for the tray."""
+    tidy = " ".join(name.split())
+    if "\0" in tidy:
+        raise JobNotFound("There is no such subject.")
+    return None if tidy.lower() in ("", "unorganised", "unorganized") else tidy

@@ -1,0 +1,428 @@
+"""Jobs → what the pages show of them. Pure: templates loop over these values and print them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from agent_tools.jobs.job import COMPLETED, FAILED, Event, Job, JobStatus, StoredArtifact
+from agent_tools.jobs.why import duration
+from sql.door import SubjectCount
+
+UNORGANISED = "Unorganised"
+OPEN = ("queued", "running", "waiting")
+_STATUS_WORDS = {
+    "queued": "Queued", "running": "Running", "waiting": "Waiting", "completed": "Ready", "failed": "Failed", "cancelled": "Cancelled",
+}  # fmt: skip
+_SORT_WORDS = {"page": "Page", "text": "Text", "audio": "Sound", "video": "Film"}
+_HUES = 6
+_TEXTS = ("application/json", "application/x-subrip", "application/yaml", "application/toml")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time as people say it, and exactly."""
+
+    ago: str
+    iso: str
+    exact: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a card shows of a job's first artifact. `sort`: picture, page, text, or icon where there is nothing to see."""
+
+    sort: str
+    src: str = ""
+    text: str = ""
+    word: str = ""
+    icon: str = "file"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A job in a list."""
+
+    id: str
+    version: int
+    title: str
+    kind: str
+    hue: int
+    status: str
+    status_word: str
+    line: str
+    subject: str | None
+    subject_href: str
+    when: Moment
+    preview: Preview
+    is_new: bool
+    is_open: bool
+    versions: int
+    percent: int | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cards of one subject. `more` leads to the rest."""
+
+    name: str
+    href: str
+    is_tray: bool
+    count: int
+    cards: Sequence[Card]
+    newest: Moment | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for the group that any page may use as an id."""
+        return hashlib.sha256(self.name.encode()).hexdigest()[:10]
+
+    @property
+    def width(self) -> int:
+        """How many cards it needs beside each other, up to three; the tray takes all there is."""
+        return 3 if self.is_tray else min(len(self.cards), 3)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the subject holds more than these cards."""
+        return self.count > len(self.cards)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the rail. `subject` is where jobs dropped on it go; None: they cannot be dropped there."""
+
+    name: str
+    href: str
+    count: int
+    icon: str
+    is_here: bool
+    subject: str | None = None
+
+
+@dataclass(frozen=True)
+class Rail:
+    """Where one can go: the lasting places, then the subjects."""
+
+    places: Sequence[Place]
+    subjects: Sequence[Place]
+
+    @property
+    def names(self) -> list[str]:
+        """Every subject, to be offered where jobs are moved."""
+        return sorted((each.name for each in self.subjects), key=str.casefold)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An artifact on its job's page. `sort`: picture, page, text, audio, video, or file where it is only offered."""
+
+    sort: str
+    title: str
+    heading: str
+    name: str
+    href: str
+    size: str
+    word: str
+    text: str = ""
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of the versions of a job."""
+
+    number: int
+    href: str
+    status_word: str
+    when: Moment
+    is_here: bool
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A line of the timeline."""
+
+    what: str
+    tone: str
+    when: Moment
+    detail: str = ""
+
+
+# ------------------------------------------------------------------------------------------------------------- cards
+
+
+def card(
+    job: Job, now: datetime, *, why: str = "", versions: Mapping[str, int] | None = None, excerpt: str = ""
+) -> Card:
+    """A job as a card; `why` for jobs that have not ended, `excerpt` where its first artifact is text."""
+    return Card(
+        id=job.id,
+        version=job.version,
+        title=title(job),
+        kind=kind_name(job.kind),
+        hue=sum(job.kind.encode()) % _HUES,
+        status=str(job.status),
+        status_word=_STATUS_WORDS[job.status],
+        line=_line(job, why),
+        subject=job.subject,
+        subject_href=subject_href(job.subject),
+        when=moment(job.finished_at or job.created_at, now),
+        preview=preview(job, excerpt),
+        is_new=job.status in (COMPLETED, FAILED) and job.seen_at is None,
+        is_open=not job.status.is_final,
+        versions=(versions or {}).get(job.id, 1),
+        percent=job.progress.percent if job.progress else None,
+        why=why,
+    )
+
+
+def title(job: Job) -> str:
+    """What a job is called, also where nobody gave it a title."""
+    return job.title or (job.artifacts[0].title if job.artifacts else "") or job.result_line or kind_name(job.kind)
+
+
+def kind_name(kind: str) -> str:
+    """`opus_run` → `Opus run`."""
+    return kind.replace("_", " ").capitalize()
+
+
+def _line(job: Job, why: str) -> str:
+    if job.status == COMPLETED:
+        # Kinds write their line for where no title stands above it.
+        return (job.result_line or "").removesuffix(f": {title(job)}").removeprefix(f"{title(job)}: ")
+    if job.status == FAILED:
+        return job.error.message if job.error else "It failed without a reason."
+    return why
+
+
+def preview(job: Job, excerpt: str = "") -> Preview:
+    """A picture where the job made one (of a deck that is its first slide), else the page or text itself, else its type."""
+    first = preview_of(job)
+    if first is None:
+        return Preview("icon", word=kind_name(job.kind), icon=_status_icon(job))
+    head = job.artifacts[0]
+    word, icon = type_word(head), type_icon(head)
+    match sort_of(first):
+        case "picture":
+            return Preview("picture", src=artifact_href(job.id, first.name), word=word, icon=icon)
+        case "page":
+            return Preview("page", src=artifact_href(job.id, first.name), word=word, icon=icon)
+        case "text" if excerpt.strip():
+            return Preview("text", text=excerpt, word=word, icon=icon)
+    return Preview("icon", word=word, icon=icon)
+
+
+def preview_of(job: Job) -> StoredArtifact | None:
+    """The artifact that stands for the job: its first picture, else its first artifact; None before there is one."""
+    pictures = (each for each in job.artifacts if sort_of(each) == "picture")
+    return next(pictures, job.artifacts[0] if job.artifacts else None)
+
+
+def _status_icon(job: Job) -> str:
+    return {"failed": "alert", "cancelled": "stop", "completed": "check"}.get(job.status, "pot")
+
+
+# ------------------------------------------------------------------------------------------------------------ groups
+
+
+def groups(
+    cards: Sequence[Card], counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], now: datetime
+) -> list[Group]:
+    """The shelf: the unorganised tray first, then the subjects, the one with the newest job first."""
+    held = ready(counts, superseded)
+    newest = {count.name: count.newest for count in counts if count.status == COMPLETED}
+    by_subject: dict[str | None, list[Card]] = {name: [] for name in held}
+    for each in cards:
+        by_subject.setdefault(each.subject, []).append(each)
+    order = sorted((name for name in by_subject if name), key=lambda name: newest.get(name, now), reverse=True)
+    return [
+        Group(
+            name or UNORGANISED,
+            subject_href(name),
+            name is None,
+            max(held.get(name, 0), len(by_subject[name])),
+            by_subject[name],
+            moment(newest[name], now) if name in newest else None,
+        )
+        for name in ([None] if None in by_subject else []) + order
+    ]
+
+
+def ready(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int]) -> dict[str | None, int]:
+    """Subject → how many completed jobs it shows, each only in its newest version."""
+    held = {count.name: count.jobs - superseded.get(count.name, 0) for count in counts if count.status == COMPLETED}
+    return {name: number for name, number in held.items() if number > 0}
+
+
+def total(counts: Iterable[SubjectCount], *statuses: str) -> int:
+    """How many jobs have one of these statuses, in all subjects."""
+    return sum(count.jobs for count in counts if count.status in statuses)
+
+
+def rail(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], here: str) -> Rail:
+    """The way around; `here` is the address of the page that shows it."""
+    held = ready(counts, superseded)
+    newest: dict[str, datetime] = {}
+    for count in counts:
+        if count.name:
+            newest[count.name] = max(count.newest, newest.get(count.name, count.newest))
+    places = [
+        ("Shelf", "/", sum(held.values()), "shelf", None),
+        (UNORGANISED, subject_href(None), held.get(None, 0), "tray", ""),
+        ("Running", "/jobs?status=open", total(counts, *OPEN), "pot", None),
+        ("Failed", "/jobs?status=failed", total(counts, "failed"), "alert", None),
+        ("Everything", "/jobs", total(counts, *JobStatus) - sum(superseded.values()), "all", None),
+    ]
+    return Rail(
+        [Place(name, href, count, icon, href == here, subject) for name, href, count, icon, subject in places],
+        [
+            Place(name, subject_href(name), held.get(name, 0), "folder", subject_href(name) == here, name)
+            for name in sorted(newest, key=lambda name: newest[name], reverse=True)
+        ],
+    )
+
+
+def subject_href(name: str | None) -> str:
+    """Where a subject's jobs are listed."""
+    if name is None:
+        return "/subjects/unorganised"
+    # A browser takes a path of dots for a way upward.
+    return f"/jobs?subject={quote(name, safe='')}" if set(name) <= {"."} else f"/subjects/{quote(name, safe='')}"
+
+
+# ---------------------------------------------------------------------------------------------------------- one job
+
+
+def artifact_href(job_id: str, name: str) -> str:
+    """Where an artifact's file is served."""
+    return f"/artifacts/{job_id}/{quote(name, safe='')}"
+
+
+def shown(job: Job, texts: Mapping[str, tuple[str, bool]]) -> list[Shown]:
+    """The artifacts in order; `texts` has the beginning of those that are text, and whether that is not all."""
+    return [
+        Shown(
+            sort=sort if (sort := sort_of(each)) != "text" or each.name in texts else "file",
+            title=each.title,
+            heading=_SORT_WORDS.get(sort, each.title) if each.title == title(job) else each.title,
+            name=each.name,
+            href=artifact_href(job.id, each.name),
+            size=size(each.bytes),
+            word=type_word(each),
+            text=texts.get(each.name, ("", False))[0],
+            is_cut=texts.get(each.name, ("", False))[1],
+        )
+        for each in job.artifacts
+    ]
+
+
+def versions(family: Sequence[Job], here: Job, now: datetime) -> list[Version]:
+    """A job's versions, newest first; none where it is the only one."""
+    if len(family) < 2:
+        return []
+    return [
+        Version(number, f"/jobs/{job.id}", _STATUS_WORDS[job.status], moment(job.created_at, now), job.id == here.id)
+        for number, job in reversed(list(enumerate(family, 1)))
+    ]
+
+
+def newer_than(here: Job, family: Sequence[Job]) -> str:
+    """The id of the newest completed version, where that is newer than this one; else empty."""
+    ids = [job.id for job in family]
+    done = [job.id for job in family[ids.index(here.id) + 1 :] if job.status == COMPLETED] if here.id in ids else []
+    return done[-1] if done else ""
+
+
+def timeline(events: Sequence[Event], now: datetime, me: int) -> list[Happening]:
+    """What happened to a job, newest first, in words."""
+    return [_happening(event, now, me) for event in reversed(events)]
+
+
+def _happening(event: Event, now: datetime, me: int) -> Happening:
+    data, by = event.data, " by you" if event.principal == me else ""
+    error = (data.get("error") or {}).get("message", "")
+    when = moment(event.at, now)
+    match event.type:
+        case "created":
+            return Happening(f"Asked for{by}", "", when)
+        case "started":
+            return Happening(f"Begun, attempt {data.get('attempt', 1)}", "", when)
+        case "completed":
+            return Happening("Completed", "good", when)
+        case "failed":
+            return Happening("Failed", "bad", when, error)
+        case "retrying":
+            return Happening(f"Attempt {data.get('attempt', '')} failed, to be tried again", "bad", when, error)
+        case "crashed":
+            return Happening("Its worker died; another one takes over", "bad", when)
+        case "cancelled":
+            return Happening(f"Cancelled{by}", "", when, data.get("reason", ""))
+        case "organised":
+            return Happening(_organised(data) + by, "", when)
+    return Happening(event.type.replace("_", " ").capitalize() + by, "", when)
+
+
+def _organised(data: Mapping[str, Any]) -> str:
+    if "undo" in data:
+        return "Moved back"
+    to = data.get("to") or {}
+    if "subject" in to:
+        return f"Moved to {to['subject'] or UNORGANISED}"
+    if "title" in to:
+        return f"Renamed to “{to['title']}”"
+    return "Labelled"
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+# ---------------------------------------------------------------------------------------------------- types and words
+
+
+def sort_of(artifact: StoredArtifact) -> str:
+    """How an artifact can be shown: picture, page, text, audio, video, or only as a file."""
+    media = artifact.media_type.partition(";")[0].strip().lower()
+    kind = media.partition("/")[0]
+    if media == "text/html":
+        return "page"
+    if media in _TEXTS or kind == "text":
+        return "text"
+    return {"image": "picture", "audio": "audio", "video": "video"}.get(kind, "file")
+
+
+def type_word(artifact: StoredArtifact) -> str:
+    """`PPTX`: the type in a word."""
+    _, dot, suffix = artifact.name.rpartition(".")
+    return suffix.upper() if dot and 0 < len(suffix) <= 5 else "File"
+
+
+def type_icon(artifact: StoredArtifact) -> str:
+    """The name of the icon for this type."""
+    media = artifact.media_type.lower()
+    if "presentation" in media:
+        return "slides"
+    if "pdf" in media or media.startswith("text/"):
+        return "text"
+    return {"image": "picture", "audio": "audio", "video": "video"}.get(media.partition("/")[0], "file")
+
+
+def size(number: int) -> str:
+    """`340 kB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}" if number < 10 * factor else f"{number / factor:.0f} {unit}"
+    return f"{number} bytes"
+
+
+def moment(at: datetime, now: datetime) -> Moment:
+    """A time as a page shows it."""
+    seconds = (now - at).total_seconds()
+    ago = "just now" if seconds < 5 else f"{duration(seconds)} ago"
+    return Moment(ago, at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))
