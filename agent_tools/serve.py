@@ -12,7 +12,7 @@ import uvicorn
 from starlette.routing import Route
 
 from agent_tools import bell
-from agent_tools.app import Backburner
+from agent_tools.app import AGENT_SCOPES, Backburner
 from agent_tools.auth import Keys
 from agent_tools.bell import Bell
 from agent_tools.jobs.errors import Misconfigured
@@ -20,7 +20,7 @@ from agent_tools.server import mcp
 from agent_tools.settings import Settings
 from agent_tools.tail import Tail
 from agent_tools.view import Addresses
-from sql.hands import HandsStore, Principal
+from sql.hands import HandsStore
 from web import api
 from web import app as pages
 from web.site import Site
@@ -90,7 +90,7 @@ async def _site(settings: Settings, addresses: Addresses, binding: Binding) -> A
         client = bell.connect(settings.redis_url)
         try:
             async with Tail.open(hands, Bell(client)) as tail:
-                everybody: Principal | None = backburner.who if binding.no_auth else None
+                everybody = backburner.who._replace(scopes=(*AGENT_SCOPES, "jobs:answer")) if binding.no_auth else None
                 yield Site(backburner, Keys(hands), tail, addresses, everybody)
         finally:
             await client.aclose()

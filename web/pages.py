@@ -11,7 +11,7 @@ from agent_tools.app import Backburner
 from agent_tools.jobs.errors import JobNotFound
 from agent_tools.jobs.job import Job
 from sql.door import Filter
-from web import shelf
+from web import job_view, shelf, words
 from web.browse import AGES, STATUSES, Browse
 from web.looks import fragment, page
 from web.signing import signed_in
@@ -84,7 +84,7 @@ async def _list(request: Request, backburner: Backburner, browse: Browse, headin
         older=browse.href(cursor=found.next_cursor) if found.next_cursor else "",
         newest=browse.href() if browse.cursor else "",
         kinds=[
-            (name, shelf.kind_name(name)) for name in sorted({*backburner.kinds, *([browse.kind] * bool(browse.kind))})
+            (name, words.kind_name(name)) for name in sorted({*backburner.kinds, *([browse.kind] * bool(browse.kind))})
         ],
         statuses=_STATUS_CHOICES,
         ages=_AGE_CHOICES,
@@ -110,7 +110,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
     texts = await asyncio.to_thread(_texts, backburner, job, _TEXT)
     if "prefetch" not in request.headers.get("sec-purpose", ""):
         await backburner.see([job])
-    shown = shelf.shown(job, texts)
+    shown = job_view.shown(job, texts)
     return await page(
         request,
         backburner,
@@ -122,11 +122,11 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         others=[each for each in shown if each.sort not in ("picture", "file")],
         files=shown,
         is_deck=any("presentation" in each.media_type or "pdf" in each.media_type for each in job.artifacts),
-        versions=shelf.versions(family, job, now),
-        newest=shelf.newer_than(job, family),
-        timeline=shelf.timeline(events, now, backburner.who.principal),
-        arguments=shelf.pretty(job.args),
-        result=shelf.pretty(job.result) if job.result else "",
+        versions=job_view.versions(family, job, now),
+        newest=job_view.newer_than(job, family),
+        timeline=job_view.timeline(events, now, backburner.who.principal),
+        arguments=job_view.pretty(job.args),
+        result=job_view.pretty(job.result) if job.result else "",
         labels=sorted(job.labels.items()),
         facts=_facts(job, now),
     )
@@ -182,13 +182,13 @@ def _excerpts(backburner: Backburner, jobs: Sequence[Job]) -> dict[str, str]:
     found = {}
     for job in jobs:
         first = shelf.preview_of(job)
-        if first and shelf.sort_of(first) == "text":
+        if first and words.sort_of(first) == "text":
             found[job.id] = _beginning(backburner, job, first.name, _EXCERPT)
     return found
 
 
 def _texts(backburner: Backburner, job: Job, most: int) -> Mapping[str, tuple[str, bool]]:
-    texts = [each for each in job.artifacts if shelf.sort_of(each) == "text"]
+    texts = [each for each in job.artifacts if words.sort_of(each) == "text"]
     return {each.name: (_beginning(backburner, job, each.name, most), each.bytes > most) for each in texts}
 
 
@@ -201,14 +201,14 @@ def _beginning(backburner: Backburner, job: Job, name: str, most: int) -> str:
         return ""
 
 
-def _facts(job: Job, now: datetime) -> list[tuple[str, shelf.Moment]]:
+def _facts(job: Job, now: datetime) -> list[tuple[str, words.Moment]]:
     moments = [
         ("Asked for", job.created_at),
         ("Begun", job.started_at),
         ("Ended", job.finished_at),
         ("Kept until", job.keep_until),
     ]
-    return [(name, shelf.moment(at, now)) for name, at in moments if at]
+    return [(name, words.moment(at, now)) for name, at in moments if at]
 
 
 def _subject(name: str) -> str | None:

@@ -1,34 +1,18 @@
 """Jobs → what the pages show of them. Pure: templates loop over these values and print them."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
-from agent_tools.jobs.job import COMPLETED, FAILED, Event, Job, JobStatus, StoredArtifact
-from agent_tools.jobs.why import duration
+from agent_tools.jobs.job import COMPLETED, FAILED, Job, JobStatus, StoredArtifact
 from sql.door import SubjectCount
+from web.words import STATUS_WORDS, Moment, artifact_href, kind_name, moment, sort_of, type_icon, type_word
 
 UNORGANISED = "Unorganised"
 OPEN = ("queued", "running", "waiting")
-_STATUS_WORDS = {
-    "queued": "Queued", "running": "Running", "waiting": "Waiting", "completed": "Ready", "failed": "Failed", "cancelled": "Cancelled",
-}  # fmt: skip
-_SORT_WORDS = {"page": "Page", "text": "Text", "audio": "Sound", "video": "Film"}
 _HUES = 6
-_TEXTS = ("application/json", "application/x-subrip", "application/yaml", "application/toml")
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A time as people say it, and exactly."""
-
-    ago: str
-    iso: str
-    exact: str
 
 
 @dataclass(frozen=True)
@@ -117,45 +101,6 @@ class Rail:
         return sorted((each.name for each in self.subjects), key=str.casefold)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """An artifact on its job's page. `sort`: picture, page, text, audio, video, or file where it is only offered."""
-
-    sort: str
-    title: str
-    heading: str
-    name: str
-    href: str
-    size: str
-    word: str
-    text: str = ""
-    is_cut: bool = False
-
-
-@dataclass(frozen=True)
-class Version:
-    """One of the versions of a job."""
-
-    number: int
-    href: str
-    status_word: str
-    when: Moment
-    is_here: bool
-
-
-@dataclass(frozen=True)
-class Happening:
-    """A line of the timeline."""
-
-    what: str
-    tone: str
-    when: Moment
-    detail: str = ""
-
-
-# ------------------------------------------------------------------------------------------------------------- cards
-
-
 def card(
     job: Job, now: datetime, *, why: str = "", versions: Mapping[str, int] | None = None, excerpt: str = ""
 ) -> Card:
@@ -167,7 +112,7 @@ def card(
         kind=kind_name(job.kind),
         hue=sum(job.kind.encode()) % _HUES,
         status=str(job.status),
-        status_word=_STATUS_WORDS[job.status],
+        status_word=STATUS_WORDS[job.status],
         line=_line(job, why),
         subject=job.subject,
         subject_href=subject_href(job.subject),
@@ -184,11 +129,6 @@ def card(
 def title(job: Job) -> str:
     """What a job is called, also where nobody gave it a title."""
     return job.title or (job.artifacts[0].title if job.artifacts else "") or job.result_line or kind_name(job.kind)
-
-
-def kind_name(kind: str) -> str:
-    """`opus_run` → `Opus run`."""
-    return kind.replace("_", " ").capitalize()
 
 
 def _line(job: Job, why: str) -> str:
@@ -225,9 +165,6 @@ def preview_of(job: Job) -> StoredArtifact | None:
 
 def _status_icon(job: Job) -> str:
     return {"failed": "alert", "cancelled": "stop", "completed": "check"}.get(job.status, "pot")
-
-
-# ------------------------------------------------------------------------------------------------------------ groups
 
 
 def groups(
@@ -293,136 +230,3 @@ def subject_href(name: str | None) -> str:
         return "/subjects/unorganised"
     # A browser takes a path of dots for a way upward.
     return f"/jobs?subject={quote(name, safe='')}" if set(name) <= {"."} else f"/subjects/{quote(name, safe='')}"
-
-
-# ---------------------------------------------------------------------------------------------------------- one job
-
-
-def artifact_href(job_id: str, name: str) -> str:
-    """Where an artifact's file is served."""
-    return f"/artifacts/{job_id}/{quote(name, safe='')}"
-
-
-def shown(job: Job, texts: Mapping[str, tuple[str, bool]]) -> list[Shown]:
-    """The artifacts in order; `texts` has the beginning of those that are text, and whether that is not all."""
-    return [
-        Shown(
-            sort=sort if (sort := sort_of(each)) != "text" or each.name in texts else "file",
-            title=each.title,
-            heading=_SORT_WORDS.get(sort, each.title) if each.title == title(job) else each.title,
-            name=each.name,
-            href=artifact_href(job.id, each.name),
-            size=size(each.bytes),
-            word=type_word(each),
-            text=texts.get(each.name, ("", False))[0],
-            is_cut=texts.get(each.name, ("", False))[1],
-        )
-        for each in job.artifacts
-    ]
-
-
-def versions(family: Sequence[Job], here: Job, now: datetime) -> list[Version]:
-    """A job's versions, newest first; none where it is the only one."""
-    if len(family) < 2:
-        return []
-    return [
-        Version(number, f"/jobs/{job.id}", _STATUS_WORDS[job.status], moment(job.created_at, now), job.id == here.id)
-        for number, job in reversed(list(enumerate(family, 1)))
-    ]
-
-
-def newer_than(here: Job, family: Sequence[Job]) -> str:
-    """The id of the newest completed version, where that is newer than this one; else empty."""
-    ids = [job.id for job in family]
-    done = [job.id for job in family[ids.index(here.id) + 1 :] if job.status == COMPLETED] if here.id in ids else []
-    return done[-1] if done else ""
-
-
-def timeline(events: Sequence[Event], now: datetime, me: int) -> list[Happening]:
-    """What happened to a job, newest first, in words."""
-    return [_happening(event, now, me) for event in reversed(events)]
-
-
-def _happening(event: Event, now: datetime, me: int) -> Happening:
-    data, by = event.data, " by you" if event.principal == me else ""
-    error = (data.get("error") or {}).get("message", "")
-    when = moment(event.at, now)
-    match event.type:
-        case "created":
-            return Happening(f"Asked for{by}", "", when)
-        case "started":
-            return Happening(f"Begun, attempt {data.get('attempt', 1)}", "", when)
-        case "completed":
-            return Happening("Completed", "good", when)
-        case "failed":
-            return Happening("Failed", "bad", when, error)
-        case "retrying":
-            return Happening(f"Attempt {data.get('attempt', '')} failed, to be tried again", "bad", when, error)
-        case "crashed":
-            return Happening("Its worker died; another one takes over", "bad", when)
-        case "cancelled":
-            return Happening(f"Cancelled{by}", "", when, data.get("reason", ""))
-        case "organised":
-            return Happening(_organised(data) + by, "", when)
-    return Happening(event.type.replace("_", " ").capitalize() + by, "", when)
-
-
-def _organised(data: Mapping[str, Any]) -> str:
-    if "undo" in data:
-        return "Moved back"
-    to = data.get("to") or {}
-    if "subject" in to:
-        return f"Moved to {to['subject'] or UNORGANISED}"
-    if "title" in to:
-        return f"Renamed to “{to['title']}”"
-    return "Labelled"
-
-
-def pretty(value: Any) -> str:
-    """JSON for people."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-# ---------------------------------------------------------------------------------------------------- types and words
-
-
-def sort_of(artifact: StoredArtifact) -> str:
-    """How an artifact can be shown: picture, page, text, audio, video, or only as a file."""
-    media = artifact.media_type.partition(";")[0].strip().lower()
-    kind = media.partition("/")[0]
-    if media == "text/html":
-        return "page"
-    if media in _TEXTS or kind == "text":
-        return "text"
-    return {"image": "picture", "audio": "audio", "video": "video"}.get(kind, "file")
-
-
-def type_word(artifact: StoredArtifact) -> str:
-    """`PPTX`: the type in a word."""
-    _, dot, suffix = artifact.name.rpartition(".")
-    return suffix.upper() if dot and 0 < len(suffix) <= 5 else "File"
-
-
-def type_icon(artifact: StoredArtifact) -> str:
-    """The name of the icon for this type."""
-    media = artifact.media_type.lower()
-    if "presentation" in media:
-        return "slides"
-    if "pdf" in media or media.startswith("text/"):
-        return "text"
-    return {"image": "picture", "audio": "audio", "video": "video"}.get(media.partition("/")[0], "file")
-
-
-def size(number: int) -> str:
-    """`340 kB`."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= factor:
-            return f"{number / factor:.1f} {unit}" if number < 10 * factor else f"{number / factor:.0f} {unit}"
-    return f"{number} bytes"
-
-
-def moment(at: datetime, now: datetime) -> Moment:
-    """A time as a page shows it."""
-    seconds = (now - at).total_seconds()
-    ago = "just now" if seconds < 5 else f"{duration(seconds)} ago"
-    return Moment(ago, at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))

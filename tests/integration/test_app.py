@@ -121,7 +121,7 @@ async def test_failed_and_cancelled_jobs_are_never_the_same(app: Backburner, sto
 
 
 async def test_twenty_identical_creates_at_once_are_one_job(app: Backburner, stores: Stores) -> None:
-    made = await asyncio.gather(*(app.create("sleep", {"hours": 3}, subject="Nights") for _ in range(20)))
+    made = await asyncio.gather(*(app.create("sleep", {"hours": 3}) for _ in range(20)))
 
     assert len({receipt.id for receipt in made}) == 1
     assert Counter(receipt.created for receipt in made) == {True: 1, False: 19}
@@ -457,14 +457,12 @@ async def test_a_wait_for_any_ends_with_the_first(app: Backburner, stores: Store
 
 async def test_a_wait_for_a_change_ends_with_it(app: Backburner, stores: Stores) -> None:
     job = stores.book.put()
-    waiting = asyncio.create_task(app.wait([job], 20, until="change"))
-    async with asyncio.timeout(10):
-        while not app._watch._waiting:
-            await asyncio.sleep(0)
 
-    await app.organise([job], title="New")
+    found, _ = await asyncio.gather(
+        app.wait([job], 20, until="change", since={job: 1}), app.organise([job], title="New")
+    )
 
-    assert [each.title for each in await waiting] == ["New"]
+    assert [each.title for each in found] == ["New"]
 
 
 async def test_a_wait_for_a_change_since_a_version_sees_what_happened_before_it(

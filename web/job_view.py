@@ -1,0 +1,129 @@
+"""One job → what its page shows of it: its artifacts, its versions, what happened. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agent_tools.jobs.job import COMPLETED, Event, Job
+from web.shelf import UNORGANISED, title
+from web.words import STATUS_WORDS, Moment, artifact_href, moment, size, sort_of, type_word
+
+_SORT_WORDS = {"page": "Page", "text": "Text", "audio": "Sound", "video": "Film"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An artifact on its job's page. `sort`: picture, page, text, audio, video, or file where it is only offered."""
+
+    sort: str
+    title: str
+    heading: str
+    name: str
+    href: str
+    size: str
+    word: str
+    text: str = ""
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of the versions of a job."""
+
+    number: int
+    href: str
+    status_word: str
+    when: Moment
+    is_here: bool
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A line of the timeline."""
+
+    what: str
+    tone: str
+    when: Moment
+    detail: str = ""
+
+
+def shown(job: Job, texts: Mapping[str, tuple[str, bool]]) -> list[Shown]:
+    """The artifacts in order; `texts` has the beginning of those that are text, and whether that is not all."""
+    return [
+        Shown(
+            sort=sort if (sort := sort_of(each)) != "text" or each.name in texts else "file",
+            title=each.title,
+            heading=_SORT_WORDS.get(sort, each.title) if each.title == title(job) else each.title,
+            name=each.name,
+            href=artifact_href(job.id, each.name),
+            size=size(each.bytes),
+            word=type_word(each),
+            text=texts.get(each.name, ("", False))[0],
+            is_cut=texts.get(each.name, ("", False))[1],
+        )
+        for each in job.artifacts
+    ]
+
+
+def versions(family: Sequence[Job], here: Job, now: datetime) -> list[Version]:
+    """A job's versions, newest first; none where it is the only one."""
+    if len(family) < 2:
+        return []
+    return [
+        Version(number, f"/jobs/{job.id}", STATUS_WORDS[job.status], moment(job.created_at, now), job.id == here.id)
+        for number, job in reversed(list(enumerate(family, 1)))
+    ]
+
+
+def newer_than(here: Job, family: Sequence[Job]) -> str:
+    """The id of the newest completed version, where that is newer than this one; else empty."""
+    ids = [job.id for job in family]
+    done = [job.id for job in family[ids.index(here.id) + 1 :] if job.status == COMPLETED] if here.id in ids else []
+    return done[-1] if done else ""
+
+
+def timeline(events: Sequence[Event], now: datetime, me: int) -> list[Happening]:
+    """What happened to a job, newest first, in words."""
+    return [_happening(event, now, me) for event in reversed(events)]
+
+
+def _happening(event: Event, now: datetime, me: int) -> Happening:
+    data, by = event.data, " by you" if event.principal == me else ""
+    error = (data.get("error") or {}).get("message", "")
+    when = moment(event.at, now)
+    match event.type:
+        case "created":
+            return Happening(f"Asked for{by}", "", when)
+        case "started":
+            return Happening(f"Begun, attempt {data.get('attempt', 1)}", "", when)
+        case "completed":
+            return Happening("Completed", "good", when)
+        case "failed":
+            return Happening("Failed", "bad", when, error)
+        case "retrying":
+            return Happening(f"Attempt {data.get('attempt', '')} failed, to be tried again", "bad", when, error)
+        case "crashed":
+            return Happening("Its worker died; another one takes over", "bad", when)
+        case "cancelled":
+            return Happening(f"Cancelled{by}", "", when, data.get("reason", ""))
+        case "organised":
+            return Happening(_organised(data) + by, "", when)
+    return Happening(event.type.replace("_", " ").capitalize() + by, "", when)
+
+
+def _organised(data: Mapping[str, Any]) -> str:
+    if "undo" in data:
+        return "Moved back"
+    to = data.get("to") or {}
+    if "subject" in to:
+        return f"Moved to {to['subject'] or UNORGANISED}"
+    if "title" in to:
+        return f"Renamed to “{to['title']}”"
+    return "Labelled"
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
