@@ -4,7 +4,6 @@ Nothing here is the truth. An id that is lost is rung again by the sweep, one th
 claim in Postgres, and whoever waits for a hint also looks by himself every two seconds.
 """
 
-import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -27,7 +26,6 @@ __all__ = [
     "WatchBell",
     "connect",
     "dumps",
-    "end",
     "loads",
     "queue_key",
 ]
@@ -36,7 +34,6 @@ RETRY_ON = [redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutE
 """What a restart of Redis looks like from here."""
 FUNCTION = "perform_message"
 """The name under which workers register their arq function."""
-_CANCEL_AGAIN_S = 0.2
 _WAKE = "backburner:wake"
 _CHANGES = "backburner:changes"
 # arq never looks at a message's age, only at this key's; the sweep rings again what Redis forgot.
@@ -136,18 +133,6 @@ def dumps(value: Any) -> bytes:
 def loads(data: bytes) -> Any:
     """What arq reads."""
     return json.loads(data)
-
-
-async def end(*tasks: "asyncio.Task[None]") -> None:
-    """Cancel these until they have ended.
-
-    Once is not enough for what talks to Redis: redis-py sends inside `asyncio.wait_for`, which on Python 3.11 loses a
-    cancel that comes in the moment in which the sending is done.
-    """
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
 def connect(redis_url: str, *, patience_s: float = 2) -> redis.asyncio.Redis:

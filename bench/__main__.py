@@ -22,17 +22,20 @@ class Size:
     """How much is measured."""
 
     submit_rounds: int = 5
-    alone: int = 200
-    together: int = 1000
+    alone: int = 150
+    together: int = 600
     batch: int = 1000
+    kept: int = 20_000
     drain_rounds: int = 3
     jobs: int = 3000
-    jobs_if_slow: int = 1000
+    jobs_if_slow: int = 600
     pickups: int = 34
 
 
 FULL = Size()
-QUICK = Size(submit_rounds=3, alone=100, together=500, drain_rounds=1, jobs=1000, jobs_if_slow=400, pickups=20)
+QUICK = Size(
+    submit_rounds=3, alone=60, together=200, kept=5000, drain_rounds=1, jobs=1000, jobs_if_slow=400, pickups=20
+)
 SLOTS = (10, 100)
 _PAUSES = {(ARQ, 10), (ON_ARQS_LOOP.who, 10), (ON_ARQS_LOOP.who, 100)}
 """Where arq's loop is bound by its pauses between looks, whatever the number of jobs: fewer say as much."""
@@ -42,7 +45,7 @@ async def measure(place: Place, figures: Figures, size: Size, console: Console) 
     """Everything, in rounds: A B C, then C B A, so that a noisy minute hits all alike."""
     for turn in range(size.submit_rounds):
         console.print(f"submits, round {turn + 1} of {size.submit_rounds} …")
-        await submits(place, figures, turn, alone=size.alone, together=size.together, batch=size.batch)
+        await submits(place, figures, turn, alone=size.alone, together=size.together, batch=size.batch, kept=size.kept)
     for turn in range(size.drain_rounds):
         for slots in SLOTS:
             for worker in WORKERS[:: 1 if turn % 2 == 0 else -1]:

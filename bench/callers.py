@@ -98,6 +98,14 @@ class Callers:
         """One call."""
         await self.app.create_many([NewJob("drill", again=True)] * amount)
 
+    async def keep(self, amount: int) -> None:
+        """So many jobs more in the table, each with other arguments; nobody is told."""
+        await self.connection.execute(
+            f"INSERT INTO backburner.jobs ({_COLUMNS}) SELECT lpad(n::text, 13, '0'), 1, %s, 'drill', 'default', '', %s, '{{}}', 0,"
+            " now(), sha256(n::text::bytea), now(), 1 FROM generate_series(1, %s) AS n",
+            (self.app.who.principal, json.dumps(self.row["args"]), amount),
+        )
+
     # ----------------------------------------------------------------------------------------------- what workers take
 
     async def noops_for_arq(self, numbers: Sequence[int]) -> None:

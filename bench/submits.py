@@ -12,7 +12,9 @@ from bench.place import Place
 _WARM = 20
 
 
-async def submits(place: Place, figures: Figures, turn: int, *, alone: int, together: int, batch: int) -> None:
+async def submits(
+    place: Place, figures: Figures, turn: int, *, alone: int, together: int, batch: int, kept: int
+) -> None:
     """One round, on a database of its own: each way in turn, every other round from the last to the first."""
     place.fresh()
     async with callers(place) as ways:
@@ -22,6 +24,9 @@ async def submits(place: Place, figures: Figures, turn: int, *, alone: int, toge
         await _together(ways, figures, turn, together)
         place.settle_down()
         await _batches(ways, figures, turn, batch)
+        await ways.keep(kept)
+        place.settle_down()
+        await _beside_many(ways, figures, turn, kept)
 
 
 async def _alone(ways: Callers, figures: Figures, turn: int, times: int) -> dict[str, list[Any]]:
@@ -83,6 +88,19 @@ async def _batches(ways: Callers, figures: Figures, turn: int, amount: int) -> N
         began = time.perf_counter()
         await each[who](amount)
         figure.add(who, time.perf_counter() - began)
+
+
+async def _beside_many(ways: Callers, figures: Figures, turn: int, kept: int) -> None:
+    """What must not grow with the table: the look for an equal job."""
+    each: dict[str, Call] = {
+        by.INSERT: ways.insert,
+        by.CREATE: ways.create,
+        by.CREATE_GUARDED: ways.create_guarded,
+    }
+    figure = figures.figure(f"submit beside {kept:,}, p50", "ms", bare=by.INSERT)
+    for who in _in_turn(list(each), turn):
+        took, _ = await _one_by_one([each[who]] * 30)
+        figure.add(who, percentile(took, 0.5) * 1000)
 
 
 async def _one_by_one(calls: Sequence[Call]) -> tuple[list[float], list[Any]]:

@@ -170,7 +170,7 @@ BEGIN
   PERFORM set_config('app.tenant', batch ->> 'tenant', true);
   IF to_set ->> 'subject' IS NOT NULL THEN
     INSERT INTO subjects (tenant_id, name, folded) VALUES (the_tenant, to_set ->> 'subject', to_set ->> 'subject_folded')
-        ON CONFLICT (tenant_id, folded) DO UPDATE SET folded = EXCLUDED.folded RETURNING subjects.id INTO new_subject;
+        ON CONFLICT (tenant_id, folded) DO UPDATE SET name = subjects.name RETURNING subjects.id INTO new_subject;
   END IF;
   RETURN QUERY
   WITH wanted AS MATERIALIZED (
@@ -416,13 +416,13 @@ BEGIN
        AND CASE WHEN batch ? 'workers'
                 THEN j.worker_id IN (SELECT w.id FROM workers w WHERE w.name = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'workers'))))
                 ELSE j.lease_until < now() END
-     ORDER BY j.lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
+     ORDER BY j.lease_until LIMIT CASE WHEN batch ? 'workers' THEN NULL ELSE 500 END FOR UPDATE SKIP LOCKED
   ), reaped AS (
     UPDATE jobs j
        SET status = CASE WHEN d.again THEN 'queued' ELSE 'failed' END, lease_until = NULL, deadline_at = NULL, worker_id = NULL,
            errors = j.errors + d.late::int, crashes = j.crashes + (NOT d.late)::int, version = j.version + 1, rung_at = NULL,
            run_after = CASE WHEN d.again AND d.late THEN now() + backoff(j.errors + 1) WHEN d.again THEN now() ELSE j.run_after END,
-           error = CASE WHEN d.late THEN jsonb_build_object('code', 'timeout', 'retryable', d.again, 'message',
+           error = CASE WHEN d.late THEN jsonb_build_object('code', 'timeout', 'retryable', true, 'message',
                                format('The attempt ran longer than its limit of %s s.', round(extract(epoch FROM j.deadline_at - j.claimed_at))))
                         WHEN d.again THEN j.error
                         ELSE jsonb_build_object('code', 'poison', 'retryable', false, 'message',

@@ -85,7 +85,7 @@ def too_slow(limit_s: float) -> Ending:
 
 def _as_result(made: Made | BaseModel) -> Result:
     match made:
-        case Result():
+        case Result() if all(isinstance(each, Artifact) for each in made.artifacts):
             return made
         case None:
             return Result()

@@ -25,6 +25,8 @@ log = logging.getLogger("backburner.worker")
 
 GRACE_S = 5.0
 """How long a handler that was told to stop may take for its `finally` blocks."""
+_BECOMES = {"completed": {"completed"}, "failed": {"failed"}, "errored": {"queued", "failed"}, "given_back": {"queued"}}
+"""How a job stands after its attempt ended so."""
 Why = Literal["cancelled", "lost", "given_back", "timeout"]
 
 
@@ -149,14 +151,15 @@ async def settle(hands: "Hands", claim: Claim, ending: Ending) -> str:
     except Unstorable as error:
         log.error("job %s: Postgres refused its ending", claim.id, exc_info=error)
         refused = Ending("failed", error=JobError("bad_result", "The result could not be kept by the database."))
-        status = await _write(hands, _row(hands, claim, refused, []))
+        row = _row(hands, claim, refused, [])
+        status = await _write(hands, row)
     hands.tell([claim.id])
     if status is None:
         # Once more with open eyes: a commit whose reply was lost is our own. Either way nothing is deleted.
         look = await _look(hands, claim)
-        return (
-            f"was settled before as {look.status}" if look else "went to another attempt; this one's result was refused"
-        )
+        if look is not None and look.status in _BECOMES[row["outcome"]]:
+            return f"was settled before as {look.status}"
+        return f"is not ours any more ({look.status if look else 'gone'}); its ending was refused"
     return status
 
 

@@ -183,8 +183,10 @@ def load_kinds(only: Iterable[str] = ()) -> Kinds:
 
     One that cannot be loaded is left out and reported in `Kinds.broken`: it must not take the others along.
     """
-    wanted, kinds, broken = frozenset(only), list[Kind](), dict[str, str]()
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+    offered = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)
+    wanted, kinds = frozenset(only), list[Kind]()
+    broken = dict.fromkeys(wanted - {entry.name for entry in offered}, "No installed package offers it.")
+    for entry in offered:
         if wanted and entry.name not in wanted:
             continue
         try:
@@ -224,17 +226,15 @@ def _unstorable(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
         yield path, f"is nested more than {MAX_DEPTH} deep."
         return
     match value:
-        case str():
-            if "\0" in value:
-                yield path, "contains a NUL character, which cannot be kept. Remove it."
-            elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-                yield path, "contains half of a surrogate pair, which is no text. Send valid Unicode."
-        case float():
-            if not math.isfinite(value):
-                yield path, "is not a finite number."
+        case str() if "\0" in value:
+            yield path, "contains a NUL character, which cannot be kept. Remove it."
+        case str() if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            yield path, "contains half of a surrogate pair, which is no text. Send valid Unicode."
+        case float() if not math.isfinite(value):
+            yield path, "is not a finite number."
         case int() if value.bit_length() > 4000:  # Python refuses to write down numbers of more than 4,300 digits
             yield path, "is a number too long to keep."
-        case None | int():
+        case None | str() | int() | float():
             pass
         case Mapping():
             for key, inner in value.items():

@@ -31,7 +31,9 @@ class Installation:
 
     def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """A command to its end, which must be good unless `check` is off."""
-        ended = subprocess.run([BACKBURNER, *command], env=self.environment, capture_output=True, text=True, timeout=120)
+        ended = subprocess.run(
+            [BACKBURNER, *command], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert not check or ended.returncode == 0, f"{command}: {ended.stdout}\n{ended.stderr}\n{self.log}"
         return ended
 

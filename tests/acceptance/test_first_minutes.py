@@ -98,10 +98,12 @@ async def test_agents_come_over_http_in_both_eras_only_with_a_token(installation
     url = f"{installation.runtime['http_url']}/mcp"
 
     for mode in ("auto", "legacy"):
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {installation.token}"}) as http:
-            async with Client(streamable_http_client(url, http_client=http), mode=mode) as agent:
-                made = (await agent.call_tool("create_page", {"content": f"# {mode}"})).structured_content or {}
-                seen = await agent.call_tool("job_status", {"job_ids": [made["job_id"]], "wait_seconds": 20})
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {installation.token}"}) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode) as agent,
+        ):
+            made = (await agent.call_tool("create_page", {"content": f"# {mode}"})).structured_content or {}
+            seen = await agent.call_tool("job_status", {"job_ids": [made["job_id"]], "wait_seconds": 20})
         assert (seen.structured_content or {})["jobs"][0]["status"] == "completed"
 
     async with httpx2.AsyncClient() as http:
@@ -109,7 +111,9 @@ async def test_agents_come_over_http_in_both_eras_only_with_a_token(installation
         headers = {"Accept": "application/json, text/event-stream"}
         nobody = await http.post(url, json=call, headers=headers)
         wrong = await http.post(url, json=call, headers={**headers, "Authorization": "Bearer bb_wrong"})
-        elsewhere = await http.post(url, json=call, headers={**headers, "Authorization": f"Bearer {installation.token}", "Host": "evil.example"})
+        elsewhere = await http.post(
+            url, json=call, headers={**headers, "Authorization": f"Bearer {installation.token}", "Host": "evil.example"}
+        )
         page = {**headers, "Authorization": f"Bearer {installation.token}", "Origin": "http://evil.example"}
         other_site = await http.post(url, json=call, headers=page)
     assert (nobody.status_code, wrong.status_code) == (401, 401)
@@ -121,13 +125,19 @@ async def test_a_killed_chat_client_takes_neither_the_installation_nor_the_other
     installation: Installation, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
     first = subprocess.Popen(
-        [BACKBURNER, "mcp"], env=installation.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        [BACKBURNER, "mcp"],
+        env=installation.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    await asyncio.to_thread(eventually, lambda: (installation.home / "runtime.json").exists())
+    await asyncio.to_thread(eventually, (installation.home / "runtime.json").exists)
     server = StdioServerParameters(command=BACKBURNER, args=["mcp"], env=installation.environment)
 
     async with Client(server) as second:
-        made = (await second.call_tool("create_presentation", {"slides": ["# A", "## B\n- c"]})).structured_content or {}
+        made = (
+            await second.call_tool("create_presentation", {"slides": ["# A", "## B\n- c"]})
+        ).structured_content or {}
         for process in [*psutil.Process(first.pid).children(recursive=True), psutil.Process(first.pid)]:
             process.kill()
         os.killpg(first.pid, signal.SIGKILL)

@@ -111,7 +111,14 @@ async def test_a_receipt_says_what_was_started_where_it_will_lie_and_what_to_do(
     answer = await agent.ask("create_page", content="# Hello")
 
     job = (answer.structured_content or {})["job_id"]
-    for said in (job, "It usually takes a second", "unorganised", f"http://127.0.0.1:8808/jobs/{job}", "job_status", "read_result"):
+    for said in (
+        job,
+        "It usually takes a second",
+        "unorganised",
+        f"http://127.0.0.1:8808/jobs/{job}",
+        "job_status",
+        "read_result",
+    ):
         assert said in text_of(answer)
     assert "No worker runs right now" in text_of(answer)
 
@@ -154,7 +161,9 @@ async def test_a_topic_is_refused_with_a_call_that_works(agent: Agent) -> None:
         ("organize_jobs", {}, "Did you mean organise_jobs?"),
     ],
 )
-async def test_a_wrong_call_is_refused_in_a_sentence(agent: Agent, tool: str, arguments: dict[str, Any], expected: str) -> None:
+async def test_a_wrong_call_is_refused_in_a_sentence(
+    agent: Agent, tool: str, arguments: dict[str, Any], expected: str
+) -> None:
     said = await agent.refused(tool, **arguments)
 
     assert expected in said
@@ -163,14 +172,23 @@ async def test_a_wrong_call_is_refused_in_a_sentence(agent: Agent, tool: str, ar
 
 
 async def test_what_a_model_sends_is_understood_where_it_is_clear(agent: Agent, working: Hands) -> None:
-    job = (await agent.get("create_presentation", slides="# A\n---\n# B", subject="null", labels='{"project": "sea"}'))["job_id"]
+    job = (await agent.get("create_presentation", slides="# A\n---\n# B", subject="null", labels='{"project": "sea"}'))[
+        "job_id"
+    ]
 
     assert (await agent.get("job_status", job_id=job, wait_seconds="30"))["jobs"][0]["line"].startswith("2 slides")
-    assert [entry["id"] for entry in (await agent.get("list_jobs", status="complete", subject="default", labels={"project": "sea"}))["jobs"]] == [job]
+    assert [
+        entry["id"]
+        for entry in (await agent.get("list_jobs", status="complete", subject="default", labels={"project": "sea"}))[
+            "jobs"
+        ]
+    ] == [job]
     assert (await agent.get("job_status", job_ids=f'["{job}"]'))["jobs"]
 
 
-async def test_what_has_ended_is_told_with_the_next_reply_until_it_was_looked_at(agent: Agent, backburner: Backburner, working: Hands) -> None:
+async def test_what_has_ended_is_told_with_the_next_reply_until_it_was_looked_at(
+    agent: Agent, backburner: Backburner, working: Hands
+) -> None:
     job = (await agent.get("create_page", content="# A"))["job_id"]
     await backburner.wait([job], 10)
 
@@ -204,7 +222,9 @@ async def test_a_move_of_another_number_than_expected_moves_nothing(agent: Agent
 
 
 async def test_a_batch_is_all_or_nothing(agent: Agent) -> None:
-    said = await agent.refused("create_jobs", jobs=[{"kind": "page", "args": {"content": "# A"}}, {"kind": "page", "args": {"x": 1}}])
+    said = await agent.refused(
+        "create_jobs", jobs=[{"kind": "page", "args": {"content": "# A"}}, {"kind": "page", "args": {"x": 1}}]
+    )
     nothing = await agent.get("list_jobs")
     made = await agent.get("create_jobs", jobs=[{"kind": "page", "args": {"content": name}} for name in "AB"])
 
@@ -225,7 +245,9 @@ async def test_a_slide_is_redone_and_the_first_deck_stays(agent: Agent, working:
     assert "has 2 items, from 0" in await agent.refused("redo_job", job_id=job, changes={"slides/9": "x"})
 
 
-async def test_a_running_job_is_cancelled_and_an_ended_one_says_so(agent: Agent, backburner: Backburner, working: Hands) -> None:
+async def test_a_running_job_is_cancelled_and_an_ended_one_says_so(
+    agent: Agent, backburner: Backburner, working: Hands
+) -> None:
     job = (await backburner.create("drill", {"seconds": 60})).id
     await agent.get("job_status", job_ids=[job], wait_seconds=5, until="change", since=1)
 
@@ -280,7 +302,10 @@ async def test_a_foreign_job_is_as_unknown_as_one_that_never_was(agent: Agent, b
 async def test_the_list_of_tools_costs_under_3000_tokens(agent: Agent) -> None:
     listed = (await agent._client.list_tools()).tools
 
-    costs = {tool.name: tokens({"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}) for tool in listed}
+    costs = {
+        tool.name: tokens({"name": tool.name, "description": tool.description, "input_schema": tool.input_schema})
+        for tool in listed
+    }
     print(f"tools/list, input side: {sum(costs.values())} tokens: {costs}")
 
     assert [tool.name for tool in listed] == [
@@ -290,8 +315,13 @@ async def test_the_list_of_tools_costs_under_3000_tokens(agent: Agent) -> None:
     assert all(tool.annotations is not None and tool.output_schema is None for tool in listed)
 
 
-async def test_a_page_of_ten_jobs_costs_under_600_tokens_either_way(agent: Agent, backburner: Backburner, working: Hands) -> None:
-    jobs = [(await backburner.create("page", {"content": f"# Chapter {n} of the tides\n\nwords"}, subject="Sea")).id for n in range(10)]
+async def test_a_page_of_ten_jobs_costs_under_600_tokens_either_way(
+    agent: Agent, backburner: Backburner, working: Hands
+) -> None:
+    jobs = [
+        (await backburner.create("page", {"content": f"# Chapter {n} of the tides\n\nwords"}, subject="Sea")).id
+        for n in range(10)
+    ]
     await backburner.wait(jobs, 30)
 
     answer = await agent.ask("list_jobs")

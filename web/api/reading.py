@@ -7,14 +7,15 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from agent_tools.jobs.errors import BadRequest, Problem
-from agent_tools.jobs.kinds import listed, problems_of
+from agent_tools.jobs.kinds import MAX_DEPTH, listed, problems_of
 from web.api.asked import Asked
 from web.api.problems import Malformed, TooLarge, WrongMediaType
 
 Model = TypeVar("Model", bound=Asked)
 
 MAX_BODY_BYTES = 4_000_000
-_DEEPEST = 64
+_DEEPEST = MAX_DEPTH + 10
+"""What lies around the arguments of a job is a few levels more."""
 
 
 def read_query(request: Request, model: type[Model]) -> Model:

@@ -1,9 +1,9 @@
 """What programs get. What is absent has not happened, or there is none."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from agent_tools.jobs.job import JobStatus
@@ -74,7 +74,7 @@ class Job(ListedJob):
     """A job in full."""
 
     why: str = Field(description="A sentence saying why it is where it is.")
-    result: JsonValue = None
+    result: Any = None
     created: bool | None = Field(None, description="In answer to a creation: false where it is an earlier job.")
 
 
@@ -127,7 +127,7 @@ class Event(Reply):
     at: datetime
     type: str = Field(examples=["created", "started", "retrying", "completed", "failed", "cancelled", "organised"])
     principal: int | None = Field(None, description="Who did it; absent: the machine.")
-    data: dict[str, JsonValue] = {}
+    data: dict[str, Any] = {}
 
 
 class Events(Reply):
@@ -144,7 +144,7 @@ class Kind(Reply):
     aliases: list[str] = []
     usually: str | None = Field(None, description="How long it takes.")
     timeout_s: float | None = None
-    args_schema: dict[str, JsonValue] | None = Field(None, description="JSON schema of `args`.")
+    args_schema: dict[str, Any] | None = Field(None, description="JSON schema of `args`.")
     available: bool
     reason: str | None = Field(None, description="Why it is not available.")
 
