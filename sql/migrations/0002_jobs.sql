@@ -75,7 +75,7 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE UNIQUE INDEX jobs_idempotency ON jobs (tenant_id, principal_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX jobs_same ON jobs (tenant_id, principal_id, args_hash) WHERE status IN ('queued', 'running', 'waiting', 'completed');
+CREATE INDEX jobs_same ON jobs (tenant_id, principal_id, args_hash, created_at DESC) WHERE status IN ('queued', 'running', 'waiting', 'completed');
 CREATE INDEX jobs_unrung ON jobs (run_after) WHERE status = 'queued' AND rung_at IS NULL;
 CREATE INDEX jobs_rung ON jobs (id) WHERE status = 'queued' AND rung_at IS NOT NULL;
 CREATE INDEX jobs_leases ON jobs (lease_until) WHERE status = 'running';

@@ -1,7 +1,6 @@
 """Jobs: created, read, filed, stopped, made again."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -164,17 +163,3 @@ def _listed(caller: Caller, job: Job) -> dict[str, Any]:
 def _etag(job: Job) -> str:
     """Weak: `why` counts the seconds, and that is no change."""
     return f'W/"{job.version}"'
-
-
-__all__: Sequence[str] = [
-    "cancel_job",
-    "create_job",
-    "create_jobs",
-    "delete_job",
-    "file_job",
-    "get_job",
-    "list_jobs",
-    "organise_jobs",
-    "redo_job",
-    "undo_move",
-]
