@@ -7,7 +7,8 @@ from typing import Any
 async def end(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel the tasks until they have ended.
 
-    Once is not always enough: where a client's clean-up fails on the way out, its error takes the cancellation's place.
+    Once is not always enough: `asyncio.wait_for` of Python 3.11, in which redis-py sends, loses a cancellation that comes
+    in the moment in which the send completes.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest
 from agent_tools.jobs.kinds import listed, problems_of
+from agent_tools.requests import moment
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,18 +54,8 @@ def _as_status(value: Any) -> Any:
 
 
 def _as_moment(value: Any) -> Any:
-    """`7d` is seven days ago; else ISO 8601, UTC where it does not say."""
-    if isinstance(value, str):
-        try:
-            return datetime.now(UTC) - timedelta(seconds=seconds(value))
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError("is neither ISO 8601 (2026-11-21T10:00Z) nor an age such as 7d, 12h, 30m") from None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return value
+    """An age such as `7d`, or ISO 8601."""
+    return moment(value) if isinstance(value, str) else value
 
 
 JobIds = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1, max_length=50)]
