@@ -33,7 +33,7 @@ async def artifact(request: Request, backburner: Backburner) -> Response:
     etag = f'"{stored.sha256}"'
     headers = {
         "etag": etag,
-        "cache-control": "private, max-age=3600",
+        "cache-control": "private, no-cache",
         "content-security-policy": _policy(stored.media_type),
     }
     if _is_known(request.headers.get("if-none-match", ""), etag):

@@ -53,14 +53,13 @@ async def offer_sign_out(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session, and forget what this browser kept of our files."""
+    """End the session. What the browser kept of our files it must ask for again, and then is refused."""
     site = Site.of(request)
     cookie = site.cookie(request)
     if secret := request.cookies.get(cookie):
         await site.keys.sign_out(secret)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(cookie, secure=request.url.scheme == "https", httponly=True, samesite="lax")
-    response.headers["clear-site-data"] = '"cache"'
     return response
 
 

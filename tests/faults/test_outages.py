@@ -55,6 +55,7 @@ def completed(book: Book) -> int:
     return book.statuses()["completed"]
 
 
+@pytest.mark.slow
 async def test_a_killed_and_a_stopped_postgres_lose_nothing_repeat_nothing_and_count_no_crash(
     backburner: Backburner, book: Book, worker: StartWorker, receiver: Receiver, mortal: Servers, home: Home
 ) -> None:
@@ -85,6 +86,7 @@ async def test_a_killed_and_a_stopped_postgres_lose_nothing_repeat_nothing_and_c
     assert stock.is_alive
 
 
+@pytest.mark.slow
 async def test_while_valkey_is_killed_and_away_creates_return_receipts_workers_live_on_and_all_is_done(
     backburner: Backburner, book: Book, worker: StartWorker, receiver: Receiver, mortal: Servers, settings: Settings
 ) -> None:

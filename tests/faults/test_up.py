@@ -47,7 +47,7 @@ def backburner(home: Home, *words: str) -> str:
         "BACKBURNER_HOME": str(home.path),
         "BACKBURNER_DRILLS": "1",
         "BACKBURNER_KINDS": "drill",
-        "BACKBURNER_LEASE_S": "3",
+        "BACKBURNER_LEASE_S": "2",
     }
     ended = subprocess.run(
         [*BACKBURNER, *words], env=kept | settings, cwd=ROOT, capture_output=True, text=True, check=False
@@ -58,7 +58,7 @@ def backburner(home: Home, *words: str) -> str:
 
 @pytest.mark.slow
 async def test_a_killed_up_leaves_no_process_behind_and_the_next_one_goes_on_with_its_jobs(home: Home) -> None:
-    running = backburner(home, "run", "drill", "seconds=6", "steps=12")
+    running = backburner(home, "run", "drill", "seconds=4", "steps=8")
     first = Runtime.read(home)
     assert first
     book = Book(first.database_url)
@@ -76,7 +76,7 @@ async def test_a_killed_up_leaves_no_process_behind_and_the_next_one_goes_on_wit
     book.assert_sound()
     assert {row["id"] for row in book.rows("SELECT id FROM jobs WHERE status = 'completed'")} == {running, later}
     assert book.one(running)["errors"] == 0
-    assert book.number("SELECT count(*) FROM job_steps") == 12
+    assert book.number("SELECT count(*) FROM job_steps") == 8
     book.close()
     backburner(home, "stop")
     await eventually(lambda: processes_of(home) == set(), 5, "the end of everything")

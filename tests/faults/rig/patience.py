@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-GLANCE_S = 0.02
+GLANCE_S = 0.05
 
 
 async def eventually(probe: Callable[[], T], within: float = 15, what: str = "") -> T:
