@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from agent_tools import bell
@@ -53,7 +54,8 @@ def _binaries(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"{name} program", None, f"not needed: {masked(url)} is used")
             continue
         try:
-            yield Finding(f"{name} program", True, str(find()))
+            found = find()
+            yield Finding(f"{name} program", True, str(found if isinstance(found, Path) else found.postgres))
         except BinariesMissing as error:
             yield Finding(f"{name} program", False, str(error))
 

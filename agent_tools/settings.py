@@ -17,7 +17,7 @@ _PASSWORD = re.compile(r"""\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]*
 class Settings(BaseSettings):
     """Each field is the environment variable of its alias; unset means the default shown by `backburner config`."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     database_url: str = Field("", alias="DATABASE_URL", description="Postgres 15 or newer; unset: the embedded one")
     redis_url: str = Field("", alias="REDIS_URL", description="Redis or Valkey; unset: the embedded one")

@@ -27,6 +27,27 @@ def test_a_bad_variable_is_named_with_what_is_wrong(
         Settings.read()
 
 
+def test_variables_that_are_not_ours_are_not_taken_for_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BACKBURNER_HOME", raising=False)
+    for name, value in {"HOME": str(tmp_path), "PORT": "x", "QUEUES": "x", "LOG_LEVEL": "x", "KINDS": "x"}.items():
+        monkeypatch.setenv(name, value)
+
+    settings = Settings.read()
+
+    assert settings.home != tmp_path
+    assert (settings.port, settings.queues, settings.kinds, settings.log_level) == (8808, ("default",), (), "INFO")
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKBURNER_HOME", "")
+    monkeypatch.setenv("BACKBURNER_PORT", "")
+
+    settings = Settings.read()
+
+    assert settings.home.name == "backburner"
+    assert settings.port == 8808
+
+
 def test_every_bad_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKBURNER_PORT", "x")
     monkeypatch.setenv("BACKBURNER_SWEEP_S", "x")
