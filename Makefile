@@ -45,8 +45,9 @@ format: setup  ## Put the code into shape
 lock: setup  ## Lock the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements.txt
 
-bench: setup  ## Measure submit and drain beside a bare INSERT and stock arq
+bench: setup  ## Measure submit and drain beside a bare INSERT and stock arq, and submit over MCP
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.doors
 
 clean:  ## Remove what setup and tests made
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -309,6 +309,10 @@ class Backburner:
         """Who works here, the living first."""
         return await self._store.workers(self.who.tenant)
 
+    async def is_worked(self) -> bool:
+        """Whether any worker runs, as of a moment ago."""
+        return await self._offers.is_worked(self.who.tenant)
+
     async def now(self) -> datetime:
         """The database's clock, which decides."""
         return await self._store.now(self.who.tenant)

@@ -98,7 +98,8 @@ async def _site(settings: Settings, addresses: Addresses, binding: Binding) -> A
 
 def _listen(binding: Binding) -> socket.socket:
     host = "0.0.0.0" if binding.lan else LOOPBACK  # noqa: S104  # asked for by --lan
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named TCP: else asyncio does not know it for that, leaves Nagle's algorithm on, and every answer waits 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, binding.port))

@@ -28,14 +28,22 @@ class Offers:
         """Raise KindUnavailable where no worker ever offered the kind and there is a reason for that."""
         if self._is_offered(kind):
             return
-        if time.monotonic() - self._read_at > LOOK_S:
-            self._workers, self._read_at = await self._store.workers(tenant), time.monotonic()
+        await self._look(tenant)
         if self._is_offered(kind):
             return
         reasons = {worker.unavailable[kind.name] for worker in self._workers if kind.name in worker.unavailable}
         reason = " ".join(sorted(reasons)) or (None if self._workers else kind.missing(os.environ))
         if reason:
             raise KindUnavailable(f"Nothing here can run '{kind.name}': {reason}")
+
+    async def is_worked(self, tenant: int) -> bool:
+        """Whether any worker runs."""
+        await self._look(tenant)
+        return any(worker.is_alive for worker in self._workers)
+
+    async def _look(self, tenant: int) -> None:
+        if time.monotonic() - self._read_at > LOOK_S:
+            self._workers, self._read_at = await self._store.workers(tenant), time.monotonic()
 
     def _is_offered(self, kind: Kind) -> bool:
         return any(kind.name in worker.kinds for worker in self._workers)

@@ -41,32 +41,28 @@ def clean(text: str) -> str:
     return _UNSEEN_CHARACTERS.sub("", text)
 
 
-def receipt(made: Receipt, job: Job, addresses: Addresses, workers_alive: bool) -> Reply:
-    """What an agent gets when it has asked for a job."""
-    where = f"under '{job.subject}'" if job.subject else "unorganised"
-    said = [f"Job {job.id} ({made.kind.name}) is {job.status}."]
-    structure: dict[str, Any] = {
-        "job_id": job.id,
-        "kind": made.kind.name,
-        "status": str(job.status),
-        "created": made.created,
-    }
+def receipt(made: Receipt, status: str, subject: str | None, addresses: Addresses, *, is_worked: bool) -> Reply:
+    """What an agent gets when it has asked for a job; `is_worked` is whether any worker runs."""
+    job, kind = made.id, made.kind
+    said = [f"Job {job} ({kind.name}) is {status}."]
+    structure: dict[str, Any] = {"job_id": job, "kind": kind.name, "status": status, "created": made.created}
     if not made.created:
         said = [
-            f"Job {job.id} ({made.kind.name}) is the same request, made before; it is {job.status}. For another one send again=true."
+            f"Job {job} ({kind.name}) is the same request, made before; it is {status}. For another one send again=true."
         ]
-    elif made.kind.usually:
-        said.append(f"It usually takes {made.kind.usually}.")
-        structure["usually"] = made.kind.usually
-    if not workers_alive:
+    elif kind.usually:
+        said.append(f"It usually takes {kind.usually}.")
+        structure["usually"] = kind.usually
+    if not is_worked:
         said.append("No worker runs right now; it begins when one does.")
         structure["note"] = "No worker runs right now; it begins when one does."
+    where = f"under '{subject}'" if subject else "unorganised"
     said.append(f"The result will lie on the shelf, {where}.")
-    structure["subject"] = job.subject
-    if page := addresses.page(job.id):
+    structure["subject"] = subject
+    if page := addresses.page(job):
         said.append(f"Page: {page}")
         structure["page_url"] = page
-    next_step = f'Go on with the conversation; job_status(job_ids=["{job.id}"]) tells when it has ended, read_result(job_id="{job.id}") shows it.'
+    next_step = f'Go on with the conversation; job_status(job_ids=["{job}"]) tells when it has ended, read_result(job_id="{job}") shows it.'
     said.append(next_step)
     structure["next"] = next_step
     return Reply(" ".join(said), _present(structure))

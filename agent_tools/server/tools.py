@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from agent_tools.app import Backburner
+from agent_tools.app import Backburner, Receipt
 from agent_tools.auth import require
 from agent_tools.jobs.errors import BadRequest
 from agent_tools.jobs.kinds import Kind, Kinds
 from agent_tools.reading import read
-from agent_tools.requests import NewJob, job_filter
+from agent_tools.requests import NewJob, job_filter, subject_name
 from agent_tools.server import replies
 from agent_tools.server.arguments import Arguments, JobIds, Labels, Moment, Statuses, Words, compact, parse, tidy
 from agent_tools.server.replies import Picture, Reply
@@ -90,11 +90,17 @@ def _create_tool(kind: Kind) -> Tool:
             raise BadRequest(
                 f"{error} A call that works: {example}" if kind.example else str(error), error.problems
             ) from None
-        job = await desk.backburner.get(made.id)
-        alive = any(worker.is_alive for worker in await desk.backburner.workers())
-        return replies.receipt(made, job, desk.addresses, alive)
+        return await _receipt(desk, made, subject_name(asked.subject))
 
     return Tool(f"create_{kind.name}", description, schema, CREATES, create)
+
+
+async def _receipt(desk: Desk, made: Receipt, subject: str | None) -> Reply:
+    status = "queued"
+    if not made.created:
+        job = await desk.backburner.get(made.id)
+        status, subject = str(job.status), job.subject
+    return replies.receipt(made, status, subject, desk.addresses, is_worked=await desk.backburner.is_worked())
 
 
 def _with_lists(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,9 +289,7 @@ async def redo_job(desk: Desk, asked: RedoJob) -> Reply:
     """A new version."""
     require(desk.backburner, "jobs:create")
     made = await desk.backburner.redo(asked.job_id, asked.changes)
-    job = await desk.backburner.get(made.id)
-    alive = any(worker.is_alive for worker in await desk.backburner.workers())
-    return replies.receipt(made, job, desk.addresses, alive)
+    return await _receipt(desk, made, (await desk.backburner.get(made.id)).subject)
 
 
 class CancelJobs(Arguments):

@@ -21,6 +21,10 @@ def running_on(book: Book, pid: int) -> int:
     return book.number(text, pid=pid)
 
 
+async def loaded(book: Book, pid: int) -> None:
+    await eventually(lambda: running_on(book, pid) >= 3, what="load")
+
+
 @pytest.mark.slow
 async def test_20_sigterms_of_each_loop_under_load_exit_0_spend_no_attempt_and_leave_nothing_running(
     backburner: Backburner, book: Book, worker: StartWorker
@@ -31,7 +35,7 @@ async def test_20_sigterms_of_each_loop_under_load_exit_0_spend_no_attempt_and_l
         for _ in range(STOPS // LANES):
             leaving = await worker(loop)
             await drills(backburner, 10, seconds=0.7)
-            await eventually(lambda pid=leaving.pid: running_on(book, pid) >= 3, what="load")
+            await loaded(book, leaving.pid)
             leaving.send(signal.SIGTERM)
             watch = Stopwatch()
             assert await leaving.exit_code() == 0, leaving.log

@@ -31,7 +31,7 @@ def home(folder: Path) -> Home:
 def mortal(home: Home) -> Iterator[Servers]:
     """Servers of this test alone: they may be killed."""
     with home.hold(), Servers(home) as running:
-        migrate(running.database_url)
+        migrate(str(running.database_url))
         yield running
 
 
