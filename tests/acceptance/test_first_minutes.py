@@ -121,6 +121,19 @@ async def test_agents_come_over_http_in_both_eras_only_with_a_token(installation
     assert (elsewhere.status_code, other_site.status_code) == (421, 403)
 
 
+async def test_agents_come_over_stdio_in_both_eras(installation: Installation) -> None:
+    server = StdioServerParameters(command=BACKBURNER, args=["mcp"], env=installation.environment)
+
+    for mode in ("auto", "legacy"):
+        async with Client(server, mode=mode) as agent:
+            tools = [tool.name for tool in (await agent.list_tools()).tools]
+            made = (await agent.call_tool("create_page", {"content": f"# {mode}"})).structured_content or {}
+            seen = await agent.call_tool("job_status", {"job_ids": [made["job_id"]], "wait_seconds": 30})
+
+        assert "create_presentation" in tools
+        assert (seen.structured_content or {})["jobs"][0]["status"] == "completed"
+
+
 async def test_a_killed_chat_client_takes_neither_the_installation_nor_the_other_client_along(
     installation: Installation, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
