@@ -33,7 +33,7 @@ SLIDES = [
     "### Weeks\n- A person's answer\n- No deadline\n- Survives upgrades",
     "## What it survives\n| What happens | What you see |\n|---|---|\n| A worker is killed | Another one goes on |\n| Redis is emptied | Rung again in seconds |\n"
     "| Postgres restarts | Nothing is lost |\n| A worker freezes and wakes | Its late writes are refused |\n| A job kills its workers | Set aside, alone |",
-    "> A receipt is a promise. Everything else is a detail of how it is kept.\n> — the first page of the design",
+    "> A receipt is a promise. Everything else is a detail of how it is kept.\n> — the rule this is built on",
     '## A kind of job is a function\n```python\n@job_kind("quiz", timeout="5m")\nasync def quiz(job: JobContext, topic: str) -> Artifact:\n'
     '    """Write a multiple-choice quiz about a topic."""\n    job.progress("Choosing questions", 1, 3)\n```\nIts signature is the schema, its docstring what the agent reads.',
     "## While this slide was drawn\n- The worker that had begun this deck was ended with `kill -9`\n- Its supervisor saw it, and another worker began again\n"
