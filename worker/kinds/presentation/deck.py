@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Align = Literal["left", "center", "right"]
+ChartKind = Literal["bar", "line", "pie"]
+Tone = Literal["keyword", "string", "number", "comment", "name"]
+"""What a stretch of code is, for its colour."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Run:
     code: bool = False
     strike: bool = False
     link: str | None = None
+    tone: Tone | None = None
 
 
 Text = tuple[Run, ...]
@@ -73,6 +77,52 @@ class Code:
 
 
 @dataclass(frozen=True)
+class ImageFile:
+    """A picture that was fetched and found to be one, upright and in RGB: its PNG or JPEG, and its size in pixels."""
+
+    path: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture: where it is from as it was written, what it shows, what stands below it.
+
+    `file` is None until it was fetched.
+    """
+
+    source: str
+    alt: str = ""
+    caption: Text = ()
+    file: ImageFile | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One row of numbers of a chart; None where one is missing."""
+
+    name: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Numbers to be drawn. `unit` stands before (`$`, `€`) or behind (`%`, ` km`) each of them, as `unit_first` says.
+
+    A pie has one series. `table` is what it was made of: the words for who cannot see it.
+    """
+
+    kind: ChartKind
+    categories: tuple[str, ...]
+    series: tuple[Series, ...]
+    table: Table
+    title: Text = ()
+    unit: str = ""
+    unit_first: bool = False
+
+
+@dataclass(frozen=True)
 class Column:
     """One of several things side by side."""
 
@@ -87,7 +137,7 @@ class Columns:
     columns: tuple[Column, ...]
 
 
-Block = Paragraph | Bullets | Table | Quote | Code | Columns
+Block = Paragraph | Bullets | Table | Quote | Code | Image | Chart | Columns
 
 
 @dataclass(frozen=True)
@@ -108,10 +158,17 @@ class Slide:
 
 @dataclass(frozen=True)
 class Deck:
-    """All slides, and what the deck is called."""
+    """All slides, and what the deck is called.
+
+    What else its front matter says, empty where it does not: `date` and `footer` as they are to be shown.
+    """
 
     title: str
     slides: tuple[Slide, ...]
+    author: str = ""
+    date: str = ""
+    footer: str = ""
+    theme: str = ""
 
 
 def plain(text: Text) -> str:
@@ -141,6 +198,12 @@ def texts(blocks: Iterable[Block]) -> Iterator[Text]:
                 yield block.source
             case Code():
                 yield from ((Run(line, code=True),) for line in block.lines)
+            case Image():
+                yield (Run(block.alt),)
+                yield block.caption
+            case Chart():
+                yield block.title
+                yield from texts([block.table])
             case Columns():
                 for column in block.columns:
                     yield column.title
