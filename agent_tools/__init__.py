@@ -3,5 +3,6 @@
 from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.context import GiveUp, JobContext, TryAgain
 from agent_tools.jobs.kinds import job_kind
+from agent_tools.jobs.signature import Needs, RequiredUnless
 
-__all__ = ["Artifact", "GiveUp", "JobContext", "Result", "TryAgain", "job_kind"]
+__all__ = ["Artifact", "GiveUp", "JobContext", "Needs", "RequiredUnless", "Result", "TryAgain", "job_kind"]

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent_tools.embedded import Home, Runtime, default_home
@@ -53,6 +53,28 @@ class Settings(BaseSettings):
     artifacts_url: str = Field(
         "", alias="BACKBURNER_ARTIFACTS_URL", description="folder of the artifacts; unset: in BACKBURNER_HOME"
     )
+    llm_base_url: str = Field(
+        "",
+        alias="LLM_BASE_URL",
+        description="an OpenAI-compatible chat server, such as http://127.0.0.1:11434/v1; unset: nothing is written by a model",
+    )
+    llm_model: str = Field("", alias="LLM_MODEL", description="the model to ask there, as the server calls it")
+    llm_api_key: SecretStr = Field(
+        SecretStr(""), alias="LLM_API_KEY", description="the server's key, where it wants one"
+    )
+    llm_timeout_s: float = Field(
+        300, alias="LLM_TIMEOUT_S", ge=1, le=3600, description="how long one answer may take, with all tries"
+    )
+    files: str = Field(
+        "",
+        alias="BACKBURNER_FILES",
+        description="the folder below which jobs may read files that they are told of as file:…; unset: none",
+    )
+    allow_loopback: bool = Field(
+        False,
+        alias="BACKBURNER_ALLOW_LOOPBACK",
+        description="let jobs fetch from this machine itself, for development and tests",
+    )
     log_level: str = Field("INFO", alias="BACKBURNER_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("queues", "kinds", mode="before")
@@ -66,6 +88,13 @@ class Settings(BaseSettings):
         if "://" in value and not value.startswith("file://"):
             raise ValueError("only a folder (a path or file://…) is supported")
         return value
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _only_web(cls, value: str) -> str:
+        if value and not re.match(r"https?://[^/]", value):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/").removesuffix("/chat/completions")
 
     @classmethod
     def read(cls) -> "Settings":

@@ -1,33 +1,34 @@
 """Job kinds: a decorated function whose signature is its schema."""
 
 import difflib
-import importlib.util
 import inspect
 import json
 import logging
 import math
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, NoReturn, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest, Problem, UnknownKind
+from agent_tools.jobs.signature import Check, lack, read_signature
 
 log = logging.getLogger("backburner.kinds")
 
 ENTRY_POINT_GROUP = "agent_tools.kinds"
-RESERVED = frozenset({"subject", "title", "labels", "again"})
-"""Argument names that every job has of its own."""
 MAX_ARGS_BYTES = 1_000_000
 MAX_DEPTH = 100
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_OFF = frozenset({"", "0", "false", "no", "off"})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Made = Artifact | Iterable[Artifact] | Result | Mapping[str, Any] | None
 """What a handler may return: files, a small JSON object, or a Result with both."""
@@ -42,6 +43,9 @@ class Kind:
     description: str
     handler: Handler
     arguments: type[BaseModel]
+    absent: Mapping[str, str]
+    """Parameters that do not exist here, and why."""
+    check: Check | None
     timeout_s: float
     retries: int
     usually: str
@@ -62,34 +66,37 @@ class Kind:
         refuse_unstorable(args)
         _refuse_too_large(args)
         try:
-            return self.arguments.model_validate(args).model_dump(mode="json")
+            return self.arguments.model_validate(self._present(args)).model_dump(mode="json")
         except ValidationError as error:
             self._refuse(error)
 
     async def run(self, job: Any, args: Mapping[str, Any]) -> Made:
         """Call the handler. Raises BadRequest when arguments that were kept no longer fit its signature."""
         try:
-            parsed = self.arguments.model_validate(args)
+            parsed = self.arguments.model_validate(self._present(args))
         except ValidationError as error:
             self._refuse(error)
         return await self.handler(job, **{name: getattr(parsed, name) for name in type(parsed).model_fields})
 
     def missing(self, environment: Mapping[str, str]) -> str | None:
-        """Why this kind cannot run here, as a sentence; None when it can.
+        """Why this kind cannot run here, as a sentence; None when it can."""
+        return lack(self.needs, environment)
 
-        A need in capitals is an environment variable that must be set; `module:name` must be importable.
-        """
-        for need in self.needs:
-            if need.startswith("module:"):
-                module = need.removeprefix("module:")
-                if not _is_installed(module):
-                    return f"The Python package '{module}' is not installed."
-            elif environment.get(need, "").lower() in _OFF:
-                return f"{need} is not set."
-        return None
+    def under(self, environment: Mapping[str, str]) -> "Kind":
+        """The same kind as it is where these settings are set."""
+        arguments, absent = read_signature(self.name, self.handler, self.check, environment)
+        return replace(self, arguments=arguments, absent=absent)
+
+    def _present(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Without what does not exist here but says no more than its default: so it is kept where it does exist."""
+        return {
+            name: value
+            for name, value in args.items()
+            if name not in self.absent or value != to_jsonable_python(getattr(self.arguments, name))
+        }
 
     def _refuse(self, error: ValidationError) -> NoReturn:
-        problems = problems_of(error, self.arguments)
+        problems = problems_of(error, self.arguments, self.absent)
         raise BadRequest(f"{self.name} was not created. {listed(problems)}", problems)
 
 
@@ -105,6 +112,7 @@ def job_kind(
     agent: bool = True,
     keep: int | None = None,
     example: Mapping[str, Any] | None = None,
+    check: Check | None = None,
 ) -> Callable[[Handler], Kind]:
     """Make a job kind of an async function `(job: JobContext, …) -> Artifact`.
 
@@ -112,7 +120,8 @@ def job_kind(
     running time. `retries` is how many further attempts follow an error. `usually` says how long it takes until
     there are samples. `needs` lists settings and modules it cannot run without. `agent=False` hides it from
     agents. `keep` is for how many days finished jobs are kept; None: the installation's rule. `example` is a set of
-    arguments that works, shown to an agent whose call did not.
+    arguments that works, shown to an agent whose call did not. `check` is a rule across arguments: it gets all of them,
+    validated, as attributes, and raises ValueError with a sentence.
     """
 
     def decorate(handler: Handler) -> Kind:
@@ -123,11 +132,14 @@ def job_kind(
             raise TypeError(f"The handler of kind '{name}' must be an async function.")
         if not (handler.__doc__ or "").strip():
             raise TypeError(f"Kind '{name}' needs a docstring: it is what an agent reads to choose it.")
+        arguments, absent = read_signature(name, handler, check, os.environ)
         return Kind(
             name=name,
             description=inspect.cleandoc(handler.__doc__ or ""),
             handler=handler,
-            arguments=_arguments(name, handler),
+            arguments=arguments,
+            absent=absent,
+            check=check,
             timeout_s=seconds(timeout),
             retries=retries,
             usually=usually,
@@ -194,7 +206,7 @@ def load_kinds(only: Iterable[str] = ()) -> Kinds:
             if not isinstance(kind, Kind):
                 raise TypeError(f"{entry.value} is not decorated with @job_kind")
             Kinds([*kinds, kind])  # raises where its name is taken
-            kinds.append(kind)
+            kinds.append(kind.under(os.environ))
         except Exception as error:  # whatever somebody else's package raises on import
             log.warning("the kind %s could not be loaded: %s: %s", entry.name, type(error).__name__, error)
             log.debug("the kind %s could not be loaded", entry.name, exc_info=True)
@@ -247,34 +259,9 @@ def _unstorable(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
             yield path, f"is a {type(value).__name__}, which is not JSON."
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it would be in
-        return False
-
-
-def _arguments(name: str, handler: Handler) -> type[BaseModel]:
-    parameters = list(inspect.signature(handler, eval_str=True).parameters.values())[1:]
-    fields: dict[str, Any] = {}
-    for parameter in parameters:
-        if parameter.name in RESERVED:
-            raise TypeError(f"Kind '{name}' declares '{parameter.name}', which every job already has.")
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(f"Kind '{name}' takes *{parameter.name}: its arguments must be named one by one.")
-        if parameter.annotation is parameter.empty:
-            raise TypeError(f"Kind '{name}' does not say what type '{parameter.name}' is.")
-        fields[parameter.name] = (
-            parameter.annotation,
-            ... if parameter.default is parameter.empty else parameter.default,
-        )
-    config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
-    return create_model(f"{name}_arguments", __config__=config, **fields)
-
-
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """What pydantic found wrong, as sentences; an unknown name comes with the nearest right one."""
-    return [_problem(detail, model) for detail in error.errors(include_url=False)]
+def problems_of(error: ValidationError, model: type[BaseModel], absent: Mapping[str, str] = _NOTHING) -> list[Problem]:
+    """What pydantic found wrong, as sentences; an unknown name comes with the nearest right one, or why it is `absent`."""
+    return [_problem(detail, model, absent) for detail in error.errors(include_url=False)]
 
 
 def listed(problems: Sequence[Problem]) -> str:
@@ -283,8 +270,10 @@ def listed(problems: Sequence[Problem]) -> str:
     return " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5]) + more
 
 
-def _problem(detail: Any, model: type[BaseModel]) -> Problem:
+def _problem(detail: Any, model: type[BaseModel], absent: Mapping[str, str]) -> Problem:
     field = "/".join(str(part) for part in detail["loc"]) or "arguments"
+    if detail["type"] == "extra_forbidden" and field in absent:
+        return Problem(field, f"is not available here: {absent[field]}")
     if detail["type"] == "extra_forbidden":
         fields = _model_at(model, detail["loc"][:-1]).model_fields
         near = difflib.get_close_matches(str(detail["loc"][-1]), fields, n=1)
@@ -294,7 +283,8 @@ def _problem(detail: Any, model: type[BaseModel]) -> Problem:
         return Problem(field, "is required.")
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if detail["type"] == "value_error":
-        return Problem(field, message)
+        named, _, rest = message.partition(": ")  # a rule across arguments may name the one it is about
+        return Problem(named, rest) if not detail["loc"] and named in model.model_fields else Problem(field, message)
     return Problem(field, f"{message[0].lower()}{message[1:]}, not {_shown(detail['input'])}.")
 
 

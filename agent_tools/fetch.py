@@ -1,0 +1,183 @@
+"""Getting what is at an address that somebody else wrote, without being led into our own network."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import zlib
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+
+import httpx2
+
+from agent_tools.settings import Settings
+
+PORTS = frozenset({80, 443, 8443})
+MOST_REDIRECTS = 3
+_MOST_TRIES = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNZIPPABLE = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+IP = IPv4Address | IPv6Address
+
+
+class NotFetched(Exception):
+    """Why nothing came, as a sentence for whoever wrote the address."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came, and what its sender says it is: `image/png`, empty when nothing was said."""
+
+    data: bytes
+    media_type: str
+
+
+async def fetch(url: str, *, most_bytes: int, within_s: float) -> Fetched:
+    """What is at a public https address. Raises NotFetched.
+
+    Each address on the way is judged after its name was resolved, and the connection goes to what was judged.
+    """
+    asked = _address(url)
+    try:
+        async with asyncio.timeout(within_s):
+            return await _follow(asked, most_bytes)
+    except TimeoutError:
+        raise NotFetched(f"{_named(asked)} took longer than {within_s:g} s.") from None
+
+
+def is_public(ip: IP) -> bool:
+    """Whether this address is out on the internet, and so is the one that it may carry inside."""
+    if isinstance(ip, IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    inner = _inner(ip)
+    if inner is not None and not is_public(inner):
+        return False
+    return ip in _NAT64 or ip.ipv4_mapped is not None or (ip in _GLOBAL_UNICAST and ip.is_global)
+
+
+def _is_loopback(ip: IP) -> bool:
+    inner = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return (inner or ip).is_loopback
+
+
+def _inner(ip: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address to which this one leads: mapped, by 6to4 or by NAT64."""
+    if ip in _NAT64:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+async def _follow(url: httpx2.URL, most_bytes: int) -> Fetched:
+    certificates = await asyncio.to_thread(_certificates)
+    # No proxy of the environment, as what was judged is what is asked; no connection kept, as two hosts may share an IP.
+    alone = httpx2.Limits(max_keepalive_connections=0)
+    async with httpx2.AsyncClient(verify=certificates, trust_env=False, timeout=None, limits=alone) as client:
+        for _ in range(MOST_REDIRECTS + 1):
+            try:
+                async with aclosing(await _ask(client, url)) as answer:
+                    if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
+                        return await _read(answer, _named(url), most_bytes)
+                    url = _address(answer.headers["location"], url)
+            except httpx2.HTTPError as error:
+                raise NotFetched(f"{_named(url)} cannot be reached, or broke off ({type(error).__name__}).") from error
+    raise NotFetched(f"{_named(url)} leads on more than {MOST_REDIRECTS} times.")
+
+
+def _address(url: str, seen_at: httpx2.URL | None = None) -> httpx2.URL:
+    """The address, or the one that it is where another one leads to it. Raises NotFetched for what is never asked."""
+    try:
+        address = seen_at.join(url) if seen_at else httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        raise NotFetched(f"'{url[:80]}' is no web address.") from None
+    if address.scheme not in ("https", "http") or not address.host:
+        raise NotFetched(f"'{url[:80]}' is no https address.")
+    if address.userinfo:
+        raise NotFetched(f"The address at {_named(address)} carries a name or a password, and is not asked.")
+    return address
+
+
+async def _ask(client: httpx2.AsyncClient, url: httpx2.URL) -> httpx2.Response:
+    """The answer's head, from one of the judged addresses; name and certificate stay those of the host."""
+    tries = (await _judged(url))[:_MOST_TRIES]
+    for ip in tries:
+        request = httpx2.Request(
+            "GET",
+            url.copy_with(host=f"[{ip}]" if isinstance(ip, IPv6Address) else str(ip), fragment=None),
+            headers={"Host": url.netloc.decode("ascii"), "User-Agent": "backburner", "Accept-Encoding": "identity"},
+            extensions={"sni_hostname": url.raw_host.decode("ascii")},
+        )
+        try:
+            return await client.send(request, stream=True, follow_redirects=False)
+        except httpx2.ConnectError:
+            if ip == tries[-1]:
+                raise
+    raise NotFetched(f"There is no host '{_named(url)}'.")
+
+
+async def _judged(url: httpx2.URL) -> list[IP]:
+    """Where the host is, if all of it may be asked. Raises NotFetched."""
+    host, port = url.raw_host.decode("ascii"), {"https": 443, "http": 80}[url.scheme] if url.port is None else url.port
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        ips = list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
+    except (OSError, ValueError):
+        raise NotFetched(f"There is no host '{_named(url)}'.") from None
+    if all(map(_is_loopback, ips)) and Settings.read().allow_loopback:
+        return ips
+    if url.scheme != "https":
+        raise NotFetched(f"{_named(url)} is asked for over http: only https is.")
+    if port not in PORTS:
+        raise NotFetched(f"{_named(url)} is asked for at port {port}: only {', '.join(map(str, sorted(PORTS)))} are.")
+    if not all(map(is_public, ips)):
+        raise NotFetched(f"{_named(url)} is no public address, and others are not asked.")
+    return ips
+
+
+async def _read(answer: httpx2.Response, name: str, most_bytes: int) -> Fetched:
+    """The body, never more of it than is taken. Raises NotFetched."""
+    if answer.status_code != 200:
+        raise NotFetched(f"{name} answers {answer.status_code} {answer.reason_phrase}".rstrip() + ".")
+    too_large = NotFetched(f"{name} sends more than {most_bytes / 1_000_000:g} MB, and no more is taken.")
+    length = answer.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most_bytes:
+        raise too_large
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) > most_bytes:
+            raise too_large
+    data = _unzipped(bytes(body), answer.headers.get("content-encoding", ""), most_bytes, name)
+    if len(data) > most_bytes:
+        raise too_large
+    return Fetched(data, answer.headers.get("content-type", "").partition(";")[0].strip().lower())
+
+
+def _unzipped(data: bytes, encoding: str, most_bytes: int, name: str) -> bytes:
+    """The body as it was before it was packed, for those who pack it unasked; one byte more than is taken at most."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return data
+    if encoding not in _UNZIPPABLE:
+        raise NotFetched(f"{name} sends it packed in a way that was not asked for.")
+    unzip, unzipped = zlib.decompressobj(_UNZIPPABLE[encoding]), b""
+    with suppress(zlib.error):
+        unzipped = unzip.decompress(data, most_bytes + 1)
+    if not unzip.eof and len(unzipped) <= most_bytes:
+        raise NotFetched(f"{name} sends it packed, and broken.")
+    return unzipped
+
+
+def _named(url: httpx2.URL) -> str:
+    """The host, as it may be shown."""
+    return url.host[:100]
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: a tenth of a second that would hold up the loop."""
+    return ssl.create_default_context()

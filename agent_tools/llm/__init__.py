@@ -1,0 +1,16 @@
+"""A chat server that speaks OpenAI's protocol (Ollama, vLLM, llama.cpp, OpenAI), asked for answers of a given shape."""
+
+from agent_tools.llm.client import Llm, Message, Tokens
+from agent_tools.llm.errors import LlmCutOff, LlmDeclined, LlmError, LlmMisused, LlmUnavailable, LlmUnfit
+
+__all__ = [
+    "Llm",
+    "LlmCutOff",
+    "LlmDeclined",
+    "LlmError",
+    "LlmMisused",
+    "LlmUnavailable",
+    "LlmUnfit",
+    "Message",
+    "Tokens",
+]
