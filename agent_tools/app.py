@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import difflib
-import hashlib
 import os
 import secrets
 import time
@@ -16,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from agent_tools import bell
 from agent_tools.bell import Bell, Changes, RedisError, Ring
+from agent_tools.changes import with_changes
 from agent_tools.jobs import why as reasons
 from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.jobs.errors import BadRequest, Conflict, JobNotFound, KindUnavailable, Misconfigured, Problem
@@ -30,11 +30,11 @@ from agent_tools.requests import (
     cursor_after,
     folded,
     hash_of,
+    hash_of_secret,
     parse,
     parse_all,
     place,
     subject_name,
-    with_changes,
 )
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
@@ -166,10 +166,11 @@ class Backburner:
     async def redo(self, job: str, changes: Mapping[str, Any] | None = None) -> Receipt:
         """A new version of a job that has ended, with arguments changed by path (`{"slides/2": "# …"}`, from 0).
 
-        Without changes it is a plain retry. Steps with equal arguments are taken over. Raises NotNow before the end.
+        Without changes it is a plain retry. Steps with equal arguments are taken over. Changes are made to what the job
+        said it can be redone from, where it did. Raises NotNow before the end, BadRequest as `with_changes` does.
         """
         old = await self.get(job)
-        args = with_changes(old.args, changes or {})
+        args = with_changes({**old.args, **(old.redo or {})}, changes) if changes else old.args
         new = NewJob(old.kind, args, old.subject, old.title, old.labels, again=True)
         return (await self._create([new], keys=[None], is_batch=False, redo_of=old.id))[0]
 
@@ -440,9 +441,7 @@ class Backburner:
     async def add_token(self, name: str, scopes: Sequence[str], lasts: str | None = None) -> str:
         """A new token of this principal, shown only now; `lasts` such as `90 days`, None: for ever."""
         secret = f"bb_{os.urandom(32).hex()}"
-        await self._store.add_token(
-            self.who.tenant, self.who.principal, name, hashlib.sha256(secret.encode()).digest(), scopes, lasts
-        )
+        await self._store.add_token(self.who.tenant, self.who.principal, name, hash_of_secret(secret), scopes, lasts)
         return secret
 
     async def sign_in_link(self, person: str = "owner") -> str:
@@ -451,8 +450,7 @@ class Backburner:
         if number is None:
             raise BadRequest(f"There is no person '{person}' here.")
         secret = secrets.token_urlsafe(32)
-        digest = hashlib.sha256(secret.encode()).digest()
-        await self._store.add_link(self.who.tenant, number, digest, LINK_S)
+        await self._store.add_link(self.who.tenant, number, hash_of_secret(secret), LINK_S)
         return secret
 
     async def tokens(self) -> Sequence[Mapping[str, Any]]:

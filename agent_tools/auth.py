@@ -1,11 +1,11 @@
 """Who is asking: tokens of agents and programs, one-time links and sessions of people."""
 
-import hashlib
 import secrets
 from typing import NamedTuple
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.errors import BackburnerError
+from agent_tools.requests import hash_of_secret
 from sql.hands import HandsStore, Principal
 
 SESSION_S = 90 * 86_400.0
@@ -48,11 +48,6 @@ class Keys:
     async def sign_out(self, secret: str) -> None:
         """End a session."""
         await self._hands.end_session(hash_of_secret(secret))
-
-
-def hash_of_secret(secret: str) -> bytes:
-    """What the book keeps of a secret: 256 random bits need no slow hash."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
 def require(backburner: Backburner, scope: str) -> None:

@@ -73,8 +73,7 @@ def link(person: Annotated[str, typer.Argument(help="Who is to be signed in.")] 
 
     async def make() -> str:
         settings = Settings.read()
-        runtime = Runtime.read(Home(settings.home))
-        base = settings.public_url or (runtime.http_url if runtime else None)
+        base = _address(settings)
         if not base:
             raise Misconfigured("No 'backburner up' serves pages here. Start it, or set BACKBURNER_PUBLIC_URL.")
         async with Backburner.open(settings) as backburner:
@@ -90,12 +89,10 @@ def mcp() -> None:
     from agent_tools.up import ensure_up  # noqa: PLC0415
 
     settings = ensure_up(Settings.read(), terminal.say)
-    runtime = Runtime.read(Home(settings.home))
-    addresses = Addresses(settings.public_url or (runtime.http_url if runtime else None))
 
     async def serve() -> None:
         async with Backburner.open(settings) as backburner:
-            await serve_stdio(await _as_local_agent(backburner, settings), addresses)
+            await serve_stdio(await _as_local_agent(backburner, settings), Addresses(_address(settings)))
 
     asyncio.run(serve())
 
@@ -324,7 +321,10 @@ def delete_jobs(ids: JobIds) -> None:
 def redo_job(
     job: JobId,
     changes: Annotated[
-        list[str] | None, typer.Argument(help="path=value, such as theme=dark or slides/2=@new.md")
+        list[str] | None,
+        typer.Argument(
+            help="path=value, such as theme=midnight, slides/2=@new.md, slides/+2=@one-more.md or slides/2=null"
+        ),
     ] = None,
 ) -> None:
     """Make a new version of a job that has ended, with some arguments changed."""
@@ -418,6 +418,12 @@ async def _as_local_agent(backburner: Backburner, settings: Settings) -> Backbur
     return backburner.acting_as(who or backburner.who._replace(scopes=AGENT_SCOPES))
 
 
+def _address(settings: Settings) -> str | None:
+    """Where pages are served; None where they are not."""
+    runtime = Runtime.read(Home(settings.home))
+    return settings.public_url or (runtime.http_url if runtime else None)
+
+
 def _settings_with_log() -> Settings:
     settings = Settings.read()
     logging.basicConfig(
@@ -427,11 +433,11 @@ def _settings_with_log() -> Settings:
 
 
 def _arguments(pairs: list[str]) -> dict[str, Any]:
-    """name=value pairs; @file is the file's text, and what begins like a JSON list or object is one."""
+    """name=value pairs; @file is the file's text, null is nothing, and what begins like a JSON list or object is one."""
     arguments: dict[str, Any] = {}
     for name, value in map(_pair, pairs):
         text = _read_file(name, value[1:]) if value.startswith("@") else value
-        arguments[name] = text
+        arguments[name] = None if value == "null" else text
         if not value.startswith("@") and text[:1] in ("[", "{"):
             try:
                 arguments[name] = json.loads(text)

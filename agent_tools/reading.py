@@ -5,12 +5,12 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.errors import BadRequest, NotNow
-from agent_tools.jobs.job import Job, StoredArtifact
+from agent_tools.jobs.job import Job, StoredArtifact, artifact_named
 
 MOST_TEXT_BYTES = 20_000_000
 MOST_PICTURE_BYTES = 1_500_000
@@ -22,8 +22,19 @@ _TAGS = re.compile(r"<[^>]+>")
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image that a model should see."""
+
+    artifact: StoredArtifact
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Reading:
-    """A page of an artifact. `text` is None where it is no text; `next_offset` None: it ends here."""
+    """A page of an artifact. `text` is None where it is no text; `next_offset` None: it ends here.
+
+    `picture` is the artifact itself, or what gives an overview beside the first page of the text.
+    """
 
     job: Job
     artifact: StoredArtifact | None
@@ -31,7 +42,7 @@ class Reading:
     offset: int = 0
     next_offset: int | None = None
     total: int = 0
-    picture: bytes | None = None
+    picture: Picture | None = None
 
 
 async def read(
@@ -43,9 +54,10 @@ async def read(
     limit: int = 8000,
     find: str | None = None,
 ) -> Reading:
-    """One artifact of a completed job; without a name what tells most: its text, else its first picture, else its result.
+    """One artifact of a completed job, by its name, its title or its name without the suffix.
 
-    With `find`, the page begins a little before that text's next occurrence from `offset` on. Raises JobNotFound, NotNow
+    Without a name it is what tells most: its text, with the picture called `overview` if there is one, else that or its
+    first picture, else its result. With `find`, the page begins a little before that text's next occurrence from `offset` on. Raises JobNotFound, NotNow
     before the job has completed, BadRequest for an artifact or a text that is not there.
     """
     job = await backburner.get(job_id)
@@ -56,34 +68,43 @@ async def read(
         return _page(
             job, None, json.dumps(job.result, indent=1, ensure_ascii=False) if job.result else "", offset, limit
         )
-    path = backburner.artifact_path(job, artifact)
-    if artifact.media_type in _PICTURES:
-        picture = await asyncio.to_thread(path.read_bytes) if artifact.bytes <= MOST_PICTURE_BYTES else None
-        return Reading(job, artifact, None, picture=picture)
     if not _is_text(artifact) or artifact.bytes > MOST_TEXT_BYTES:
-        return Reading(job, artifact, None)
-    text = await asyncio.to_thread(_text_of, path, artifact)
-    return _page(job, artifact, text, _found(text, find, offset) if find else offset, limit)
+        return Reading(job, artifact, None, picture=await _picture(backburner, job, artifact))
+    text = await asyncio.to_thread(_text_of, backburner.artifact_path(job, artifact), artifact)
+    page = _page(job, artifact, text, _found(text, find, offset) if find else offset, limit)
+    if name or offset or find:
+        return page
+    return replace(page, picture=await _picture(backburner, job, _overview(job.artifacts)))
+
+
+async def _picture(backburner: Backburner, job: Job, artifact: StoredArtifact | None) -> Picture | None:
+    if artifact is None or not _is_picture(artifact) or artifact.bytes > MOST_PICTURE_BYTES:
+        return None
+    return Picture(artifact, await asyncio.to_thread(backburner.artifact_path(job, artifact).read_bytes))
 
 
 def _named(job: Job, name: str) -> StoredArtifact:
-    for artifact in job.artifacts:
-        if name in (artifact.name, artifact.title):
-            return artifact
-    names = ", ".join(artifact.name for artifact in job.artifacts) or "none"
-    raise BadRequest(f"{job.id} has no artifact '{name}'. It has: {names}.")
+    try:
+        return artifact_named(job.id, job.artifacts, name)
+    except LookupError as error:
+        raise BadRequest(str(error)) from None
 
 
 def _telling(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
-    for is_wanted in (_is_text, lambda artifact: artifact.media_type in _PICTURES):
-        for artifact in artifacts:
-            if is_wanted(artifact):
-                return artifact
-    return artifacts[0] if artifacts else None
+    texts, pictures = filter(_is_text, artifacts), filter(_is_picture, artifacts)
+    return next(texts, None) or _overview(artifacts) or next(pictures, None) or next(iter(artifacts), None)
+
+
+def _overview(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
+    return next((each for each in artifacts if _is_picture(each) and Path(each.name).stem == "overview"), None)
 
 
 def _is_text(artifact: StoredArtifact) -> bool:
     return artifact.media_type.startswith(_TEXT)
+
+
+def _is_picture(artifact: StoredArtifact) -> bool:
+    return artifact.media_type in _PICTURES
 
 
 def _text_of(path: Path, artifact: StoredArtifact) -> str:

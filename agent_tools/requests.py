@@ -1,7 +1,6 @@
 """What somebody asks for, checked at the door and made ready to be kept."""
 
 import base64
-import copy
 import hashlib
 import json
 import unicodedata
@@ -152,6 +151,11 @@ def hash_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def hash_of_secret(secret: str) -> bytes:
+    """What the book keeps of a secret: 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+
+
 def as_sent(job: NewJob) -> dict[str, Any]:
     """The request without its defaults, so that one that changes, or comes to be, makes no false conflict."""
     unsaid = vars(NewJob(job.kind))
@@ -186,32 +190,3 @@ def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     if not is_good:
         raise refused("labels", "at most 20 names of up to 60 characters, each with a text of up to 200")
     return dict(labels)
-
-
-def with_changes(args: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with each path (`slides/2`, from 0) set to its new value. Raises BadRequest for a path that is not there."""
-    changed: Any = copy.deepcopy(dict(args))
-    for path, value in changes.items():
-        inner, parts = changed, path.strip("/").split("/")
-        for depth, part in enumerate(parts):
-            is_last = depth == len(parts) - 1
-            if isinstance(inner, list) and part.isdecimal() and int(part) < len(inner):
-                key: Any = int(part)
-            elif isinstance(inner, dict) and (part in inner or is_last):
-                key = part
-            else:
-                here = (
-                    f"{len(inner)} items, from 0"
-                    if isinstance(inner, list)
-                    else ", ".join(inner)
-                    if isinstance(inner, dict)
-                    else "no parts"
-                )
-                raise BadRequest(
-                    f"changes: there is no '{path}'; '{'/'.join(parts[:depth]) or 'args'}' has {here}.",
-                    [Problem(path, "no such argument")],
-                )
-            if is_last:
-                inner[key] = copy.deepcopy(value)
-            inner = inner[key]
-    return dict(changed)

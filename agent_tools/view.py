@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from agent_tools.jobs.job import Job, StoredArtifact
+from agent_tools.requests import PRIORITIES
 
-PRIORITY_NAMES = {-1: "low", 0: "normal", 1: "high"}
+_PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
 class Addresses:
@@ -27,7 +28,7 @@ class Addresses:
 
 def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
     """Everything about a job, as the tools and the HTTP API give it."""
-    return _present(
+    return present(
         {
             "job_id": job.id,
             "kind": job.kind,
@@ -37,7 +38,7 @@ def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
             "why": why,
             "subject": job.subject,
             "labels": dict(job.labels),
-            "priority": PRIORITY_NAMES[job.priority] if job.priority else None,
+            "priority": _PRIORITY_NAMES[job.priority] if job.priority else None,
             "progress": progress(job),
             "attempt": job.attempt,
             "version": job.version,
@@ -45,7 +46,7 @@ def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
             "started_at": when(job.started_at),
             "finished_at": when(job.finished_at),
             "run_after": when(job.run_after) if job.run_after > job.created_at else None,
-            "error": _present(vars(job.error)) if job.error else None,
+            "error": present(vars(job.error)) if job.error else None,
             "result": job.result,
             "result_line": job.result_line,
             "decision": job.decision,
@@ -61,7 +62,7 @@ def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
 def concise(job: Job, why: str, now: datetime) -> dict[str, Any]:
     """A job in a line's worth: what a list shows."""
     ended = job.finished_at or job.created_at
-    return _present(
+    return present(
         {
             "id": job.id,
             "kind": job.kind,
@@ -78,12 +79,12 @@ def progress(job: Job) -> dict[str, Any] | None:
     """How far a job is; None before it said anything, and once it has ended."""
     if job.progress is None or job.status.is_final:
         return None
-    return _present({"percent": job.progress.percent, "stage": job.progress.stage, "message": job.progress.message})
+    return present({"percent": job.progress.percent, "stage": job.progress.stage, "message": job.progress.message})
 
 
 def artifact(job: Job, stored: StoredArtifact, addresses: Addresses) -> dict[str, Any]:
     """One file of a job, and where to get it."""
-    return _present(
+    return present(
         {
             "name": stored.name,
             "title": stored.title,
@@ -108,5 +109,6 @@ def ago(seconds: float) -> str:
     return f"{max(seconds, 0):.0f}s ago"
 
 
-def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields without those that say nothing."""
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}

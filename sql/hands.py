@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
+from agent_tools.jobs.job import StoredArtifact
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
 from sql.schema import HANDS
@@ -24,6 +25,13 @@ class Claim(NamedTuple):
     fence: int
     attempt: int
     timeout_s: float
+
+
+class Recorded(NamedTuple):
+    """A step that was run."""
+
+    value: Any
+    took_s: float
 
 
 class Look(NamedTuple):
@@ -94,19 +102,24 @@ class HandsStore:
         found = await self._call(queries()["look"], None, job=job_id, fence=fence)
         return Look(**found[0]) if found else None
 
-    async def step(self, tenant: int, job_id: str, name: str, args_hash: bytes, reuse: str | None) -> tuple[Any] | None:
-        """The recorded value, as a tuple of one; None when it was not run yet."""
+    async def step(self, tenant: int, job_id: str, name: str, args_hash: bytes, reuse: str | None) -> Recorded | None:
+        """What was recorded; None when it was not run yet."""
         found = await self._call(
             queries()["step"], None, tenant=tenant, job=job_id, name=name, args_hash=args_hash, reuse=reuse
         )
-        return (found[0]["value"],) if found else None
+        return Recorded(**found[0]) if found else None
 
     async def record_step(self, step: Fields) -> bool:
-        """Keep a step's value; False when the job is no longer ours."""
+        """Keep a step's value, in place of one that was kept before; False when the job is no longer ours."""
         return bool(await self._call("SELECT id FROM record_step(%s)", step))
 
-    async def kept_files(self, pairs: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Of these (job, fence) pairs, those whose files must stay."""
+    async def artifacts(self, tenant: int, job_id: str) -> list[StoredArtifact] | None:
+        """The files of a completed job of the tenant; None where there is no such job."""
+        found = await self._call(queries()["artifacts"], None, tenant=tenant, job=job_id)
+        return [StoredArtifact(**row) for row in found if row["name"] is not None] if found else None
+
+    async def kept_files(self, pairs: Sequence[tuple[str, int | None]]) -> set[tuple[str, int | None]]:
+        """Of these (job, fence) pairs, those whose files must stay; a fence of None: what the job's steps made."""
         asked = Jsonb([{"job_id": job_id, "fence": fence} for job_id, fence in pairs])
         return {(row["job_id"], row["fence"]) for row in await self._call(queries()["kept_files"], None, pairs=asked)}
 

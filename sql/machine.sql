@@ -500,7 +500,8 @@ BEGIN
   SELECT e.id, e.tenant_id FROM expired e;
 END $$;
 
--- What a running attempt has done, once. Nothing comes back where the attempt is no longer ours.
+-- What a running attempt has done, once; again only where what was recorded is no use any more. Nothing comes back where
+-- the attempt is no longer ours.
 CREATE OR REPLACE FUNCTION record_step(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -511,7 +512,9 @@ BEGIN
   ), recorded AS (
     INSERT INTO job_steps (tenant_id, job_id, name, args_hash, reuse, value, took_s)
     SELECT m.tenant_id, m.id, batch ->> 'name', decode(batch ->> 'args_hash', 'hex'), batch ->> 'reuse', batch -> 'value', (batch ->> 'took_s')::real
-      FROM mine m ON CONFLICT DO NOTHING
+      FROM mine m
+        ON CONFLICT (tenant_id, job_id, name, args_hash)
+        DO UPDATE SET reuse = EXCLUDED.reuse, value = EXCLUDED.value, took_s = EXCLUDED.took_s, recorded_at = now()
   )
   SELECT m.id FROM mine m;
 END $$;

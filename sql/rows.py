@@ -14,6 +14,9 @@ def job(row: Row) -> Job:
     values["status"] = JobStatus(values["status"])
     values["progress"] = Progress(**values["progress"]) if values["progress"] else None
     values["error"] = JobError(**values["error"]) if values["error"] else None
+    if isinstance(values["result"], dict) and isinstance(values["result"].get("redo"), dict):
+        values["redo"] = values["result"].pop("redo")
+        values["result"] = values["result"] or None
     values["artifacts"] = tuple(StoredArtifact(**artifact) for artifact in values["artifacts"] or ())
     return Job(**values)
 

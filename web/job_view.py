@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent_tools.jobs.job import COMPLETED, Event, Job
+from agent_tools.jobs.job import COMPLETED, Event, Job, StoredArtifact
 from web.shelf import UNORGANISED, title
 from web.words import STATUS_WORDS, Moment, artifact_href, moment, size, sort_of, type_word
 
+_INSTEAD_OF_SLIDES = frozenset({"overview.png", "outline.md"})
+"""Of a deck, for who does not look at its slides; the page shows those."""
 _SORT_WORDS = {"page": "Page", "text": "Text", "audio": "Sound", "video": "Film"}
 
 
@@ -49,22 +51,30 @@ class Happening:
     detail: str = ""
 
 
+def is_deck(job: Job) -> bool:
+    """Whether the job's pictures are slides."""
+    return any("presentation" in each.media_type or "pdf" in each.media_type for each in job.artifacts)
+
+
 def shown(job: Job, texts: Mapping[str, tuple[str, bool]]) -> list[Shown]:
     """The artifacts in order; `texts` has the beginning of those that are text, and whether that is not all."""
-    return [
-        Shown(
-            sort=sort if (sort := sort_of(each)) != "text" or each.name in texts else "file",
-            title=each.title,
-            heading=_SORT_WORDS.get(sort, each.title) if each.title == title(job) else each.title,
-            name=each.name,
-            href=artifact_href(job.id, each.name),
-            size=size(each.bytes),
-            word=type_word(each),
-            text=texts.get(each.name, ("", False))[0],
-            is_cut=texts.get(each.name, ("", False))[1],
-        )
-        for each in job.artifacts
-    ]
+    only_files = _INSTEAD_OF_SLIDES if is_deck(job) else frozenset()
+    return [_shown(job, each, "file" if each.name in only_files else sort_of(each), texts) for each in job.artifacts]
+
+
+def _shown(job: Job, artifact: StoredArtifact, sort: str, texts: Mapping[str, tuple[str, bool]]) -> Shown:
+    text, is_cut = texts.get(artifact.name, ("", False))
+    return Shown(
+        sort="file" if sort == "text" and artifact.name not in texts else sort,
+        title=artifact.title,
+        heading=_SORT_WORDS.get(sort, artifact.title) if artifact.title == title(job) else artifact.title,
+        name=artifact.name,
+        href=artifact_href(job.id, artifact.name),
+        size=size(artifact.bytes),
+        word=type_word(artifact),
+        text=text,
+        is_cut=is_cut,
+    )
 
 
 def versions(family: Sequence[Job], here: Job, now: datetime) -> list[Version]:

@@ -121,7 +121,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         pictures=[each for each in shown if each.sort == "picture"],
         others=[each for each in shown if each.sort not in ("picture", "file")],
         files=shown,
-        is_deck=any("presentation" in each.media_type or "pdf" in each.media_type for each in job.artifacts),
+        is_deck=job_view.is_deck(job),
         versions=job_view.versions(family, job, now),
         newest=job_view.newer_than(job, family),
         timeline=job_view.timeline(events, now, backburner.who.principal),

@@ -40,15 +40,18 @@ def of_made(made: Made | BaseModel) -> Ending:
     """What a handler returned. Raises BadRequest or TypeError for what cannot be kept."""
     result = _as_result(made)
     artifacts = tuple(result.artifacts)
-    if result.data is None:
-        return Ending("completed", None, result.line, artifacts)
-    data = result.data.model_dump(mode="json") if isinstance(result.data, BaseModel) else dict(result.data)
-    refuse_unstorable(data)
-    text = dumps(data, ensure_ascii=False)
-    if len(text.encode()) > MAX_RESULT_BYTES:
-        # Nothing is lost: what is too large for a reply becomes a file beside the others.
-        return Ending("completed", None, result.line, (*artifacts, Artifact.text("result.json", text, title="Result")))
-    return Ending("completed", data, result.line, artifacts)
+    data = result.data.model_dump(mode="json") if isinstance(result.data, BaseModel) else result.data
+    data = None if data is None else dict(data)
+    redo = {"redo": dict(result.redo)} if result.redo else {}
+    with_redo = {**(data or {}), **redo}
+    refuse_unstorable(with_redo)
+    if redo and _fits(with_redo):
+        return Ending("completed", with_redo, result.line, artifacts)
+    if data is None or _fits(data):
+        return Ending("completed", data, result.line, artifacts)
+    # Nothing is lost: what is too large for a reply becomes a file beside the others.
+    as_file = Artifact.text("result.json", dumps(data, ensure_ascii=False), title="Result")
+    return Ending("completed", None, result.line, (*artifacts, as_file))
 
 
 def of_error(error: BaseException, job_id: str) -> Ending:
@@ -102,6 +105,10 @@ def _as_result(made: Made | BaseModel) -> Result:
     raise BadRequest(
         f"The handler returned a {type(made).__name__}; it must return artifacts, a JSON object or a Result."
     )
+
+
+def _fits(data: Mapping[str, Any]) -> bool:
+    return len(dumps(data, ensure_ascii=False).encode()) <= MAX_RESULT_BYTES
 
 
 def _clean(error: BaseException) -> str:

@@ -245,15 +245,19 @@ class Hands:
     async def tidy(self) -> None:
         """Delete files of attempts that never settled, and of jobs that are gone."""
         while True:
-            attempts = await asyncio.to_thread(lambda: list(self.artifacts.attempts(_LEAVE_BEHIND_S)))
-            for start in range(0, len(attempts), 1000):
-                lot = attempts[start : start + 1000]
-                kept = await self.store.kept_files([(each.job, each.fence) for each in lot])
-                for each in lot:
-                    if (each.job, each.fence) not in kept:
-                        await asyncio.to_thread(self.artifacts.remove, each.tenant, each.job, each.fence)
-                        log.info("deleted files of job %s that no attempt settled", each.job)
+            await self.tidy_once()
             await asyncio.sleep(TIDY_S)
+
+    async def tidy_once(self) -> None:
+        """As `tidy`, of those that were left an hour ago or longer."""
+        left = await asyncio.to_thread(lambda: list(self.artifacts.left(_LEAVE_BEHIND_S)))
+        for start in range(0, len(left), 1000):
+            lot = left[start : start + 1000]
+            kept = await self.store.kept_files([(each.job, each.fence) for each in lot])
+            for each in lot:
+                if (each.job, each.fence) not in kept:
+                    await asyncio.to_thread(self.artifacts.remove, each.tenant, each.job, each.fence)
+                    log.info("deleted files of job %s that nobody names", each.job)
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ class Running:
 
 def begin(hands: "Hands", claim: Claim) -> Running:
     """Call the job's handler, in a task of its own."""
-    job = RunningJob(claim, hands.store, hands.scratch, hands.board.say, lambda: running.stop("lost"))
+    job = RunningJob(claim, hands.store, hands.artifacts, hands.scratch, hands.board.say, lambda: running.stop("lost"))
     context = contextvars.copy_context()
     context.run(CURRENT.set, claim.fence)
     called = hands.kinds[claim.kind].run(job, claim.args)

@@ -56,11 +56,16 @@ class Result:
 
     `data` is a small JSON object for programs (64 KB at most), `line` one sentence for people and agents. The
     first artifact is the thing, the rest come with it.
+
+    `redo` are arguments to change when the job is redone by path, in place of those it was created with: a deck written
+    from a topic gives `{"slides": […], "topic": None}`, so that its third slide can be changed. It is kept in the same
+    64 KB as `data`; what is too large with it is kept without it.
     """
 
     data: Mapping[str, Any] | None = None
     artifacts: Sequence[Artifact] = field(default=())
     line: str | None = None
+    redo: Mapping[str, Any] | None = None
 
 
 def safe_name(name: str) -> str:

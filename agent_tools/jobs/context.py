@@ -51,6 +51,16 @@ class JobContext(Protocol):
         A step is known by its name and a hash of its arguments; both, and the value, must be JSON or pydantic
         models (a model comes back as the type that `fn` says it returns). With `reuse="sha256:…"` an equal
         step of an earlier job of the tenant is taken over, too.
+
+        Both may also be or hold an Artifact, in lists and mappings: its file is kept as long as the job, and what comes
+        back, the first time too, has its `path` there, to be read only. A step whose file is gone is run again.
+        """
+
+    async def artifact(self, job_id: str, name: str) -> Path:
+        """The file of an artifact of a completed job of the same tenant, to be read only.
+
+        By its name, its title, or its name without the suffix. Raises LookupError with a sentence for a job or an
+        artifact that is not there.
         """
 
     def key(self, name: str) -> str:

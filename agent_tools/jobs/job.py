@@ -1,10 +1,11 @@
 """The job as it was at one moment, and the machine that it moves through."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from agent_tools.jobs.errors import JobNotFound
@@ -45,6 +46,8 @@ TRANSITIONS: Mapping[str, Mapping[JobStatus, frozenset[JobStatus]]] = {
 }
 """Verb → from → to, as machine.sql enforces it; an empty set means the row is gone, a missing status that it stays."""
 
+MOST_NAMES = 10
+"""How many artifacts a sentence names; of more it says how many."""
 _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{13}")
 
 
@@ -94,6 +97,25 @@ class StoredArtifact:
     fence: int
 
 
+def artifact_named(job: str, artifacts: Sequence[StoredArtifact], name: str) -> StoredArtifact:
+    """The one of this name, title, or name without its suffix. Raises LookupError with a sentence naming those there are."""
+    for artifact in artifacts:
+        if name in (artifact.name, artifact.title):
+            return artifact
+    meant = [artifact for artifact in artifacts if name == Path(artifact.name).stem]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise LookupError(f"{job} has several artifacts '{name}'. Say which: {listed_names(meant)}.")
+    raise LookupError(f"{job} has no artifact '{name[:60]}'. It has: {listed_names(artifacts)}.")
+
+
+def listed_names(artifacts: Sequence[StoredArtifact]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(artifacts) - MOST_NAMES} more" if len(artifacts) > MOST_NAMES else ""
+    return (", ".join(artifact.name for artifact in artifacts[:MOST_NAMES]) or "none") + more
+
+
 @dataclass(frozen=True)
 class Job:
     """A row of the book. All times are UTC; None means that it has not happened."""
@@ -135,6 +157,8 @@ class Job:
     seen_at: datetime | None
     keep_until: datetime | None
     artifacts: tuple[StoredArtifact, ...] = ()
+    redo: Mapping[str, Any] | None = None
+    """The arguments, in part, that changes are made to; None: those that it was created with."""
 
 
 @dataclass(frozen=True)

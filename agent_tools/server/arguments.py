@@ -60,6 +60,7 @@ def _as_moment(value: Any) -> Any:
 
 JobIds = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1, max_length=50)]
 Labels = Annotated[dict[str, str], BeforeValidator(_as_json)]
+Changes = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 Status = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]
 Statuses = Annotated[list[Status], BeforeValidator(_as_status)]
 Words = Annotated[list[str], BeforeValidator(_as_list)]

@@ -28,7 +28,7 @@ from mcp.types import Tool as Listed
 from starlette.applications import Starlette
 
 from agent_tools.app import Backburner
-from agent_tools.auth import Keys
+from agent_tools.auth import Keys, NotAllowed
 from agent_tools.jobs.errors import BackburnerError, BadRequest
 from agent_tools.server import replies
 from agent_tools.server.replies import Reply
@@ -105,7 +105,10 @@ def http_app(
     """`/mcp`, as an application to be mounted; its lifespan must run. `everybody`: whom callers without a token act as."""
 
     async def desk() -> Desk:
-        return Desk(backburner.acting_as(_caller() or everybody or backburner.who), addresses)
+        who = _caller() or everybody
+        if who is None:
+            raise NotAllowed("Nobody is known to be asking. Send a token that is good.")
+        return Desk(backburner.acting_as(who), addresses)
 
     auth = AuthSettings(issuer_url=addresses.base or "http://127.0.0.1", resource_server_url=None)
     return server(backburner, desk).streamable_http_app(
@@ -158,7 +161,7 @@ def _found(by_name: dict[str, Tool], name: str) -> Tool:
 
 def _answer(reply: Reply) -> CallToolResult:
     pictures = [
-        ImageContent(type="image", data=base64.b64encode(each.data).decode(), mime_type=each.media_type)
+        ImageContent(type="image", data=base64.b64encode(each.data).decode(), mime_type=each.artifact.media_type)
         for each in reply.pictures
     ]
     structure = json.loads(json.dumps(dict(reply.structure), default=str))

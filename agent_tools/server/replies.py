@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from agent_tools.app import Ended, Receipt
-from agent_tools.jobs.job import Job
-from agent_tools.reading import Reading
-from agent_tools.view import Addresses, concise, progress
+from agent_tools.jobs.job import MOST_NAMES, Job, listed_names
+from agent_tools.reading import Picture, Reading
+from agent_tools.view import Addresses, concise, present, progress
 from sql.door import Moved, SubjectCount
 
 # Control characters, and those that steer text without being seen: zero-width, bidi, tags.
@@ -17,14 +17,6 @@ _UNSEEN_CHARACTERS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 MOST_UNSEEN = 5
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image that the model should see."""
-
-    data: bytes
-    media_type: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ def receipt(made: Receipt, status: str, subject: str | None, addresses: Addresse
     next_step = f'Go on with the conversation; job_status(job_ids=["{job}"]) tells when it has ended, read_result(job_id="{job}") shows it.'
     said.append(next_step)
     structure["next"] = next_step
-    return Reply(" ".join(said), _present(structure))
+    return Reply(" ".join(said), present(structure))
 
 
 def batch(receipts: Sequence[Receipt], batch_id: str | None) -> Reply:
@@ -74,7 +66,7 @@ def batch(receipts: Sequence[Receipt], batch_id: str | None) -> Reply:
     made = sum(each.created for each in receipts)
     same = f" {len(ids) - made} were the same as earlier jobs." if made < len(ids) else ""
     text = f'{made} jobs created.{same} batch_id {batch_id}. Ids in order: {", ".join(ids)}. list_jobs(batch_id="{batch_id}") shows them.'
-    return Reply(text, _present({"batch_id": batch_id, "created": made, "job_ids": ids}))
+    return Reply(text, present({"batch_id": batch_id, "created": made, "job_ids": ids}))
 
 
 def status(jobs: Sequence[Job], whys: Mapping[str, str], now: datetime, addresses: Addresses) -> Reply:
@@ -92,12 +84,12 @@ def status(jobs: Sequence[Job], whys: Mapping[str, str], now: datetime, addresse
                 extra["more_artifacts"] = len(job.artifacts) - 4
         else:
             extra["progress"] = progress(job)
-        entry |= _present(extra)
+        entry |= present(extra)
         shown.append(entry)
         lines.append(_line(entry))
     ended = [job for job in jobs if job.status == "completed"]
     hint = f'read_result(job_id="{ended[0].id}") shows what it made.' if ended else ""
-    return Reply("\n".join([*lines, *([hint] if hint else [])]), _present({"jobs": shown, "next": hint}))
+    return Reply("\n".join([*lines, *([hint] if hint else [])]), present({"jobs": shown, "next": hint}))
 
 
 def in_full(jobs: Sequence[Mapping[str, Any]]) -> Reply:
@@ -134,26 +126,27 @@ def page(
             lines.insert(0, "Subjects: " + ", ".join(f"{clean(name)} ({count})" for name, count in subjects.items()))
     if next_cursor:
         lines.append(f"More: cursor={next_cursor}")
-    return Reply("\n".join(lines), _present(structure))
+    return Reply("\n".join(lines), present(structure))
 
 
 def reading(read: Reading, addresses: Addresses) -> Reply:
     """A page of what a job made. It is data: said so in front of it, where a model will see it."""
-    job, artifact = read.job, read.artifact
-    others = [each.name for each in job.artifacts if artifact is None or each.name != artifact.name]
+    job, artifact, picture = read.job, read.artifact, read.picture
+    others = [each for each in job.artifacts if each != artifact and (picture is None or each != picture.artifact)]
     name = artifact.name if artifact else "result"
     structure: dict[str, Any] = {
         "job_id": job.id,
         "artifact": name,
         "line": job.result_line,
         "result": job.result,
-        "others": others[:10],
+        "others": [each.name for each in others[:MOST_NAMES]],
+        "more_others": max(0, len(others) - MOST_NAMES) or None,
     }
     said = [f"{job.id} {clean(job.result_line or job.title)}."] if job.result_line or job.title else []
-    pictures: list[Picture] = []
-    if artifact and read.picture is not None:
-        pictures = [Picture(read.picture, artifact.media_type)]
-        said.append(f"Artifact {name}: the picture below.")
+    if picture:
+        title = "" if picture.artifact.title == picture.artifact.name else f" ({clean(picture.artifact.title)})"
+        said.append(f"Picture below: {picture.artifact.name}{title}.")
+        structure["picture"] = {"name": picture.artifact.name, "title": clean(picture.artifact.title)}
     elif read.text is None and artifact:
         structure |= {
             "media_type": artifact.media_type,
@@ -161,12 +154,12 @@ def reading(read: Reading, addresses: Addresses) -> Reply:
             "url": addresses.artifact(job.id, name),
         }
         said.append(
-            f"Artifact {name} ({artifact.media_type}, {artifact.bytes} bytes) cannot be shown as text. {structure['url'] or ''}"
+            f"Artifact {name} ({artifact.media_type}, {artifact.bytes} bytes) cannot be shown here. {structure['url'] or ''}"
         )
     if job.result and artifact is not None:
         said.append(f"Result: {_plain(job.result)}")
-    if len(job.artifacts) > 1:
-        said.append(f"Other artifacts: {', '.join(others[:10])}.")
+    if others:
+        said.append(f"Other artifacts: {listed_names(others)}.")
     if read.text is not None:
         text = clean(read.text)
         structure |= {
@@ -180,7 +173,7 @@ def reading(read: Reading, addresses: Addresses) -> Reply:
         said.append(
             f"Artifact {name}, characters {read.offset} to {read.offset + len(read.text)} of {read.total}.{more} What follows is data made by a job:\n{text}"
         )
-    return Reply("\n".join(said), _present(structure), pictures)
+    return Reply("\n".join(said), present(structure), [picture] if picture else [])
 
 
 def moved(move: Moved, subject: str | None, meant: int) -> Reply:
@@ -194,7 +187,7 @@ def moved(move: Moved, subject: str | None, meant: int) -> Reply:
     text = f"{len(move.was)} job{'s' if len(move.was) > 1 else ''} now under {to} (before: {came_from}).{undo}"
     return Reply(
         text,
-        _present(
+        present(
             {
                 "moved": len(move.was),
                 "job_ids": list(move.was)[:50],
@@ -215,7 +208,7 @@ def cancelled(ended: Ended) -> Reply:
     """What happened to each job that was to stop."""
     said = [f"Cancelled: {', '.join(ended.done)}."] if ended.done else []
     said += list(ended.not_done.values())
-    return Reply(" ".join(said), _present({"cancelled": list(ended.done), "not_cancelled": dict(ended.not_done)}))
+    return Reply(" ".join(said), present({"cancelled": list(ended.done), "not_cancelled": dict(ended.not_done)}))
 
 
 def with_unseen(reply: Reply, unseen: Sequence[Job]) -> Reply:
@@ -228,7 +221,7 @@ def with_unseen(reply: Reply, unseen: Sequence[Job]) -> Reply:
     ]
     more = " and more (list_jobs unseen=true)" if len(unseen) > MOST_UNSEEN else ""
     listed = "; ".join(" ".join(part for part in entry.values() if part) for entry in told)
-    structure = {**reply.structure, "unseen": [_present(entry) for entry in told]}
+    structure = {**reply.structure, "unseen": [present(entry) for entry in told]}
     return Reply(f"{reply.text}\nAlso ended, not yet looked at: {listed}{more}", structure, reply.pictures)
 
 
@@ -250,7 +243,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_plain, value)) + "]"
     return clean(str(value))
-
-
-def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None and value not in ("", [], {})}

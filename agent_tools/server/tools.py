@@ -14,8 +14,19 @@ from agent_tools.jobs.kinds import Kind, Kinds
 from agent_tools.reading import read
 from agent_tools.requests import NewJob, job_filter, subject_name
 from agent_tools.server import replies
-from agent_tools.server.arguments import Arguments, JobIds, Labels, Moment, Statuses, Words, compact, parse, tidy
-from agent_tools.server.replies import Picture, Reply
+from agent_tools.server.arguments import (
+    Arguments,
+    Changes,
+    JobIds,
+    Labels,
+    Moment,
+    Statuses,
+    Words,
+    compact,
+    parse,
+    tidy,
+)
+from agent_tools.server.replies import Reply
 from agent_tools.view import Addresses, full
 from sql.door import Filter
 
@@ -221,12 +232,12 @@ async def list_jobs(desk: Desk, asked: ListJobs) -> Reply:
 
 
 class ReadResult(Arguments):
-    """Read what a completed job made: text in pages, pictures as images, else a link."""
+    """Read what a completed job made: text in pages, pictures as images, else a link. A deck: its outline and overview."""
 
     job_id: str
-    artifact: Annotated[
-        str | None, Field(description="Its name, as job_status shows it; default: what tells most.")
-    ] = None
+    artifact: Annotated[str | None, Field(description="Its name, such as slide-03.png; default: what tells most.")] = (
+        None
+    )
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=100, le=40_000, description="Characters.")] = 8000
     find: Annotated[str | None, Field(description="Begin at this text's next occurrence.")] = None
@@ -272,8 +283,7 @@ async def organise_jobs(desk: Desk, asked: OrganiseJobs) -> Reply:
         subject=asked.subject,
         create_subject=asked.create_subject,
     )
-    to = None if asked.subject.strip().lower() in ("unorganised", "unorganized", "default") else asked.subject
-    return replies.moved(move, to, len(asked.job_ids or move.was))
+    return replies.moved(move, subject_name(asked.subject), len(asked.job_ids or move.was))
 
 
 class RedoJob(Arguments):
@@ -281,7 +291,11 @@ class RedoJob(Arguments):
 
     job_id: str
     changes: Annotated[
-        dict[str, Any] | None, Field(description='By path, counted from 0: {"slides/2": "# …", "theme": "dark"}.')
+        Changes | None,
+        Field(
+            description='By path, counted from 0: {"slides/2": "# …", "theme": "midnight"}. In lists null removes, '
+            '{"before": 4} moves, "slides/+2" inserts before 2, "slides/-" appends; positions as they were.'
+        ),
     ] = None
 
 
@@ -313,7 +327,7 @@ _EXAMPLES = {
     "list_jobs": 'list_jobs(status=["completed"], created_after="7d")',
     "read_result": 'read_result(job_id="0e8z453fk1krg")',
     "organise_jobs": 'organise_jobs(subject="Biology", job_ids=["0e8z453fk1krg"])',
-    "redo_job": 'redo_job(job_id="0e8z453fk1krg", changes={"theme": "dark"})',
+    "redo_job": 'redo_job(job_id="0e8z453fk1krg", changes={"theme": "midnight"})',
     "cancel_jobs": 'cancel_jobs(job_ids=["0e8z453fk1krg"])',
 }
 _TOOLS: Sequence[tuple[type[Arguments], ToolAnnotations, Callable[[Desk, Any], Awaitable[Reply]]]] = (
@@ -346,6 +360,3 @@ def _filter(desk: Desk, asked: Where) -> Filter:
 
 def _as_call(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(f'{argument}={value!r}' for argument, value in arguments.items())})"
-
-
-__all__ = ["Desk", "Picture", "Tool", "tools"]

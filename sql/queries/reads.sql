@@ -48,16 +48,23 @@ SELECT j.id, j.fence FROM jobs j WHERE j.id = ANY (%(ids)s) AND j.worker_id = %(
 
 -- name: step
 -- A recorded step of this job, else an equal one of the tenant under its content address.
-SELECT s.value FROM job_steps s
+SELECT s.value, s.took_s FROM job_steps s
  WHERE s.tenant_id = %(tenant)s AND s.job_id = %(job)s AND s.name = %(name)s AND s.args_hash = %(args_hash)s
 UNION ALL
-(SELECT s.value FROM job_steps s WHERE s.tenant_id = %(tenant)s AND s.reuse = %(reuse)s AND s.name = %(name)s ORDER BY s.recorded_at DESC LIMIT 1)
+(SELECT s.value, s.took_s FROM job_steps s WHERE s.tenant_id = %(tenant)s AND s.reuse = %(reuse)s AND s.name = %(name)s ORDER BY s.recorded_at DESC LIMIT 1)
  LIMIT 1
 
+-- name: artifacts
+-- The files of a completed job of the tenant, in order; one row of nulls where it made none, no row where there is no such job.
+SELECT a.name, a.title, a.media_type, a.bytes, encode(a.sha256, 'hex') AS sha256, a.fence
+  FROM jobs j LEFT JOIN artifacts a ON a.tenant_id = j.tenant_id AND a.job_id = j.id
+ WHERE j.tenant_id = %(tenant)s AND j.id = %(job)s AND j.status = 'completed' ORDER BY a.position
+
 -- name: kept_files
--- Of these (job, fence) pairs, those whose files must stay: settled ones, and what is being made.
+-- Of these (job, fence) pairs, those whose files must stay: settled ones, what is being made, and (no fence) what steps made.
 SELECT asked.job_id, asked.fence FROM jsonb_to_recordset(%(pairs)s) AS asked (job_id text, fence bigint) JOIN jobs j ON j.id = asked.job_id
- WHERE j.fence = asked.fence AND j.status IN ('running', 'completed')
+ WHERE asked.fence IS NULL
+    OR j.fence = asked.fence AND j.status IN ('running', 'completed')
     OR EXISTS (SELECT FROM artifacts a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.fence = asked.fence)
 
 -- name: principal_of_token

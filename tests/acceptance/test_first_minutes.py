@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from conftest import BACKBURNER, Installation
+from installed import BACKBURNER, Installation
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
@@ -23,6 +23,9 @@ def test_one_command_makes_a_deck_where_nothing_runs(installation: Installation)
     (job,) = installation.json("jobs", "list")
     assert deck.stat().st_size > 10_000
     assert (job["status"], job["result"]["slides"]) == ("completed", 9)
+    shorter = installation.run("jobs", "redo", job["id"], "slides/8=null", "slides/+1=## Next").stdout.strip()
+    (redone,) = [each for each in installation.json("jobs", "list") if each["id"] == shorter]
+    assert (len(redone["args"]["slides"]), redone["args"]["slides"][1]) == (9, "## Next")
     assert "Completed" in installation.run("why", job["id"]).stdout
     assert "page" in installation.run("kinds").stdout
     assert "✗" not in installation.run("doctor").stdout
@@ -44,7 +47,11 @@ def test_bad_input_is_a_sentence_and_nothing_is_kept(installation: Installation,
     large.write_text("# A\n" + "x" * 10_000_000)
     many.write_text("\n---\n".join(f"# {n}" for n in range(500)))
     bad = {
-        ("presentation", "slides=# A", "theme=blue"): "theme: input should be 'light' or 'dark', not 'blue'",
+        (
+            "presentation",
+            "slides=# A",
+            "theme=blue",
+        ): "theme: input should be 'clean', 'paper', 'fresh', 'vivid', 'midnight' or 'graphite', not 'blue'",
         ("presentation", f"slides=@{large}"): "10.0 MB of JSON; at most 1 MB",
         ("presentation", f"slides=@{many}"): "500",
         ("presentation", "slides=@nowhere.md"): "'nowhere.md' cannot be read",

@@ -1,54 +1,31 @@
 """What a model meets: the tools over MCP, with real jobs behind them."""
 
 import asyncio
+import base64
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import bpe_openai
 import pytest
+from agents import Agent, text_of
 from mcp import Client
-from mcp.types import CallToolResult, ImageContent
+from mcp.types import ImageContent
+from PIL import Image
 
 from agent_tools.app import Backburner
 from agent_tools.bell import RedisError
 from agent_tools.server.mcp import server
 from agent_tools.server.tools import Desk
+from agent_tools.tasks import end
 from agent_tools.view import Addresses
 from sql.hands import Principal
 from worker.hands import Hands
 
 SLIDES = ["# Tides\nWhy the sea comes and goes", "## Two bulges\n- The moon pulls\n- The Earth turns beneath"]
 ENCODING = bpe_openai.get_encoding("o200k_base")
-
-
-class Agent:
-    """A model's side of a conversation."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def ask(self, tool: str, **arguments: Any) -> CallToolResult:
-        return await self._client.call_tool(tool, arguments)
-
-    async def get(self, tool: str, **arguments: Any) -> Mapping[str, Any]:
-        """The structure of an answer that is no error."""
-        answer = await self.ask(tool, **arguments)
-        assert not answer.is_error, text_of(answer)
-        assert answer.structured_content is not None
-        return answer.structured_content
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        """The sentence of a refusal, the same in text and in structure."""
-        answer = await self.ask(tool, **arguments)
-        assert answer.is_error
-        assert answer.structured_content == {"error": text_of(answer)}
-        return text_of(answer)
-
-
-def text_of(answer: CallToolResult) -> str:
-    return str(getattr(answer.content[0], "text", ""))
 
 
 @pytest.fixture
@@ -65,7 +42,7 @@ async def working(hands: Hands) -> AsyncIterator[Hands]:
 
     task = asyncio.create_task(take())
     yield hands
-    task.cancel()
+    await end(task)
 
 
 def acting(backburner: Backburner, *scopes: str) -> Backburner:
@@ -107,6 +84,70 @@ async def test_an_agent_asks_for_a_deck_and_sees_it(agent: Agent, working: Hands
     assert read.structured_content["result"]["titles"] == ["Tides", "Two bulges"]
 
 
+async def test_an_agent_looks_at_its_deck_changes_the_third_slide_and_only_that_one_differs(
+    agent: Agent, working: Hands
+) -> None:
+    async def ended(receipt: Mapping[str, Any]) -> str:
+        (job,) = (await agent.get("job_status", job_ids=[receipt["job_id"]], wait_seconds=30))["jobs"]
+        assert job["status"] == "completed"
+        return str(receipt["job_id"])
+
+    async def seen(job: str, artifact: str | None = None) -> bytes:
+        read = await agent.ask("read_result", job_id=job, artifact=artifact)
+        (picture,) = [block for block in read.content if isinstance(block, ImageContent)]
+        data = base64.b64decode(picture.data)
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+        return data
+
+    slides = [*SLIDES, "## When\n- twice a day", "## Where\n- everywhere"]
+    first = await ended(await agent.get("create_presentation", slides=slides))
+    outline = text_of(await agent.ask("read_result", job_id=first))
+    second = await ended(
+        await agent.get("redo_job", job_id=first, changes={"slides/2": "## When\n- every 12 h 25 min"})
+    )
+
+    assert "3. When (slide-03.png, slides/2)" in outline
+    assert await seen(first) != await seen(second)
+    names = [f"slide-{n:02}.png" for n in range(1, 5)]
+    differ = [await seen(first, name) != await seen(second, name) for name in names]
+    assert differ == [False, False, True, False]
+
+
+async def test_slides_are_put_in_taken_out_and_moved_by_a_redo(agent: Agent, working: Hands) -> None:
+    first = await agent.get("create_presentation", slides=["# A", "## B", "## C", "## D"])
+    await agent.get("job_status", job_ids=[first["job_id"]], wait_seconds=30)
+
+    redo = await agent.get(
+        "redo_job",
+        job_id=first["job_id"],
+        changes={"slides/1": None, "slides/+2": "## New", "slides/3": {"before": 2}, "slides/-": "## Last"},
+    )
+    await agent.get("job_status", job_ids=[redo["job_id"]], wait_seconds=30)
+    read = await agent.get("read_result", job_id=redo["job_id"])
+
+    assert read["result"]["titles"] == ["A", "D", "New", "C", "Last"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"slides/99": "# Z"}, "there is no 'slides/99'; 'slides' has 2 items, from 0"),
+        ({"slides": ["# Z"], "slides/1": "# Y"}, "'slides' and 'slides/1' cannot go together"),
+        ({"slides/1": None, "slides/1/x": "y"}, "cannot go together"),
+        ({"theme": "blue"}, "theme: input should be 'clean'"),
+        ({"slides/0": None, "slides/1": None}, "slides: has nothing on it"),
+    ],
+)
+async def test_changes_that_cannot_be_made_are_refused_in_a_sentence(
+    agent: Agent, working: Hands, changes: dict[str, Any], sentence: str
+) -> None:
+    first = await agent.get("create_presentation", slides=SLIDES)
+    await agent.get("job_status", job_ids=[first["job_id"]], wait_seconds=30)
+
+    assert sentence in await agent.refused("redo_job", job_id=first["job_id"], changes=changes)
+
+
 async def test_a_receipt_says_what_was_started_where_it_will_lie_and_what_to_do(agent: Agent) -> None:
     answer = await agent.ask("create_page", content="# Hello")
 
@@ -136,7 +177,7 @@ async def test_the_same_call_twice_is_the_same_job(agent: Agent) -> None:
 async def test_a_topic_is_refused_with_a_call_that_works(agent: Agent) -> None:
     said = await agent.refused("create_presentation", topic="photosynthesis")
 
-    assert "topic: is not an argument" in said
+    assert "topic: is not available here: LLM_BASE_URL is not set" in said
     assert "create_presentation(slides=['# Tides" in said
 
 
@@ -243,6 +284,18 @@ async def test_a_slide_is_redone_and_the_first_deck_stays(agent: Agent, working:
     assert (await agent.get("read_result", job_id=newer))["result"]["titles"] == ["Tides", "Changed"]
     assert (await agent.get("read_result", job_id=job))["result"]["titles"] == ["Tides", "Two bulges"]
     assert "has 2 items, from 0" in await agent.refused("redo_job", job_id=job, changes={"slides/9": "x"})
+
+
+async def test_slides_are_put_in_moved_and_taken_out_in_one_redo(agent: Agent, working: Hands) -> None:
+    job = (await agent.get("create_presentation", slides=[*SLIDES, "## Spring", "## Neap"]))["job_id"]
+    await agent.get("job_status", job_ids=[job], wait_seconds=30)
+
+    changes = {"slides/1": None, "slides/3": {"before": 2}, "slides/+1": "## The moon", "slides/-": "## The end"}
+    newer = (await agent.get("redo_job", job_id=job, changes=json.dumps(changes)))["job_id"]
+    await agent.get("job_status", job_ids=[newer], wait_seconds=30)
+
+    titles = (await agent.get("read_result", job_id=newer))["result"]["titles"]
+    assert titles == ["Tides", "The moon", "Neap", "Spring", "The end"]
 
 
 async def test_a_running_job_is_cancelled_and_an_ended_one_says_so(

@@ -120,10 +120,73 @@ def test_an_attempt_without_files_leaves_no_folder(store: ArtifactStore) -> None
     assert list(store.folder.iterdir()) == []
 
 
+def test_what_lies_in_the_store_already_is_linked_and_cannot_be_written_to(store: ArtifactStore) -> None:
+    (first,) = store.keep(HERE, [Artifact.text("a.txt", "a")])
+    path = store.path(1, HERE.job, first)
+
+    (second,) = store.keep(HERE._replace(fence=8), [Artifact.file(path)])
+
+    assert (second.bytes, second.sha256) == (first.bytes, first.sha256)
+    assert store.path(1, HERE.job, second).samefile(path)
+    assert path.stat().st_mode & 0o222 == 0
+
+
+def test_what_somebody_may_still_write_to_is_copied_wherever_it_lies(store: ArtifactStore) -> None:
+    made = store.folder / "made.txt"
+    made.write_text("made")
+
+    (kept,) = store.keep(HERE, [Artifact.file(made)])
+    made.write_text("other")
+
+    assert store.path(1, HERE.job, kept).read_text() == "made"
+
+
+def test_what_cannot_be_linked_is_copied(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first,) = store.keep(HERE, [Artifact.text("a.txt", "a")])
+    monkeypatch.setattr(Path, "hardlink_to", _refuse)
+
+    (second,) = store.keep(HERE._replace(fence=8), [Artifact.file(store.path(1, HERE.job, first))])
+
+    assert second.sha256 == first.sha256
+    assert not store.path(1, HERE.job, second).samefile(store.path(1, HERE.job, first))
+
+
+def test_what_a_step_made_is_kept_once_and_outlives_its_attempt(store: ArtifactStore) -> None:
+    made = [
+        store.keep_step(attempt, Artifact.text("a.txt", "a", title="A")) for attempt in (HERE, HERE._replace(fence=8))
+    ]
+    again = store.keep_step(HERE, Artifact.file(store.step_path(1, made[0]), title="A"))
+    store.remove(1, HERE.job, HERE.fence)
+    store.remove(1, HERE.job, 8)
+
+    assert made[0] == made[1] == again
+    assert (made[0].job, made[0].title, made[0].bytes) == (HERE.job, "A", 1)
+    assert store.step_path(1, made[0]).read_text() == "a"
+    assert [path for path in store.folder.rglob("*") if path.is_file()] == [store.step_path(1, made[0])]
+
+
+def test_what_steps_made_goes_with_the_job(store: ArtifactStore) -> None:
+    made = store.keep_step(HERE, Artifact.text("a.txt", "a"))
+
+    store.remove(1, HERE.job)
+
+    assert not store.step_path(1, made).exists()
+
+
+def test_what_was_left_is_found_attempts_and_steps_apart(store: ArtifactStore) -> None:
+    store.keep_step(HERE, Artifact.text("a.txt", "a"))
+
+    assert set(store.left(older_than_s=-1)) == {(1, HERE.job, 7), (1, HERE.job, None)}
+
+
 def test_what_does_not_look_like_an_attempt_is_passed_over(store: ArtifactStore) -> None:
     store.keep(HERE, [Artifact.text("a.txt", "a")])
     for foreign in ("1/0c3k9x2mq7f4w/notes", "lost+found/x/1"):
         (store.folder / foreign).mkdir(parents=True)
 
-    assert list(store.attempts(older_than_s=-1)) == [HERE]
-    assert list(store.attempts(older_than_s=60)) == []
+    assert list(store.left(older_than_s=-1)) == [HERE]
+    assert list(store.left(older_than_s=60)) == []
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(18, "Invalid cross-device link")

@@ -66,6 +66,18 @@ def test_a_result_too_large_for_a_reply_becomes_a_file_beside_the_others(filling
     assert filling.encode() in (ending.artifacts[1].data or b"")
 
 
+def test_what_a_job_is_redone_from_is_kept_in_its_result() -> None:
+    assert of_made(Result({"slides": 2}, redo={"topic": None})).result == {"slides": 2, "redo": {"topic": None}}
+    assert of_made(Result(redo={"topic": None})).result == {"redo": {"topic": None}}
+
+
+@pytest.mark.parametrize("data", [None, {"slides": 2}])
+def test_what_makes_a_result_too_large_to_redo_from_is_dropped_and_the_result_stays(data: Any) -> None:
+    ending = of_made(Result(data, [FILE], redo={"slides": ["x" * MAX_RESULT_BYTES]}))
+
+    assert (ending.result, ending.artifacts) == (data, (FILE,))
+
+
 @pytest.mark.parametrize(
     ("error", "ending"),
     [

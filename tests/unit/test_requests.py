@@ -1,14 +1,11 @@
 """What somebody asks for, checked at the door."""
 
-import copy
-import json
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_tools import JobContext, job_kind
@@ -26,7 +23,6 @@ from agent_tools.requests import (
     parse_all,
     place,
     subject_name,
-    with_changes,
 )  # fmt: skip
 
 
@@ -37,72 +33,6 @@ async def quiz(job: JobContext, topic: str = "cells", slides: tuple[str, ...] = 
 
 KINDS = Kinds([quiz])
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
-
-
-# -------------------------------------------------------------------------------------------------- changes by their path
-
-
-@given(
-    OBJECTS, st.dictionaries(st.text() | st.from_regex(r"[a-c0-2]?(/[a-c0-2]){0,3}", fullmatch=True), JSON, max_size=4)
-)
-def test_changes_are_made_or_refused_and_what_was_given_stays_as_it_is(
-    args: dict[str, Any], changes: dict[str, Any]
-) -> None:
-    before = copy.deepcopy((args, changes))
-
-    with suppress(BadRequest):
-        with_changes(args, changes)
-
-    assert (args, changes) == before
-
-
-def paths(value: Any, path: str = "") -> list[str]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(each for key, below in inner for each in paths(below, f"{path}/{key}" if path else str(key)))]
-
-
-@given(st.data(), st.dictionaries(st.sampled_from("abc"), JSON, min_size=1))
-def test_every_path_that_is_there_can_be_changed_and_nothing_else_is(data: st.DataObject, args: dict[str, Any]) -> None:
-    path = data.draw(
-        st.sampled_from([each for each in paths(args) if each and "//" not in each and each == each.strip("/")])
-    )
-    inner: Any = args
-    for part in path.split("/"):
-        assume(isinstance(inner, list) or part in inner)
-        inner = inner[int(part)] if isinstance(inner, list) else inner[part]
-
-    changed = with_changes(args, {path: "new"})
-
-    assert json.dumps(with_changes(changed, {path: inner})) == json.dumps(args)
-    assert hash_of(changed) != hash_of(args) or inner == "new"
-
-
-@pytest.mark.parametrize(
-    ("path", "sentence"),
-    [
-        ("slides/3", "there is no 'slides/3'; 'slides' has 3 items, from 0."),
-        ("slides/-1", "there is no 'slides/-1'; 'slides' has 3 items, from 0."),
-        ("slides/x", "there is no 'slides/x'; 'slides' has 3 items, from 0."),
-        ("theme/dark/er", "there is no 'theme/dark/er'; 'theme/dark' has no parts."),
-        ("them/dark", "there is no 'them/dark'; 'args' has slides, theme."),
-    ],
-)
-def test_a_path_that_is_not_there_is_refused_with_what_is(path: str, sentence: str) -> None:
-    with pytest.raises(BadRequest, match=sentence):
-        with_changes({"slides": ["a", "b", "c"], "theme": {"dark": True}}, {path: 1})
-
-
-def test_a_change_may_lie_within_an_earlier_one() -> None:
-    changes = {"theme": {"dark": True}, "theme/dark": False}
-
-    assert with_changes({"theme": 1}, changes) == {"theme": {"dark": False}}
-    assert changes["theme"] == {"dark": True}
 
 
 # ------------------------------------------------------------------------------------------------------ subjects and labels

@@ -118,5 +118,9 @@ class Redo(Asked):
     """What is different in the new version."""
 
     changes: dict[str, Any] = Field(
-        {}, description="Arguments by path, counted from 0.", examples=[{"slides/2": "# Tides", "theme": "dark"}]
+        {},
+        description='Arguments by path, counted from 0. In a list null removes an item, {"before": 4} moves it there '
+        '("-": to the end), `slides/+2` puts an item or a list of them in front of the third, `slides/-` at the end. '
+        "All positions mean the list as it was.",
+        examples=[{"slides/2": "# Tides", "theme": "midnight"}, {"slides/0": None, "slides/5": {"before": 2}}],
     )
