@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test check format lock bench clean
+.PHONY: help setup setup-system demo test check format lock bench sheets clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup-system:  ## Install system packages that only tests need (as root): LibreOffice
+setup-system:  ## Install system packages that only tests need (as root): LibreOffice, Chromium, fonts
 	@sh tests/system-packages install
 
 demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
@@ -45,9 +45,13 @@ format: setup  ## Put the code into shape
 lock: setup  ## Lock the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements.txt
 
-bench: setup  ## Measure submit and drain beside a bare INSERT and stock arq, and submit over MCP
+sheets: setup  ## Draw all layouts in all themes for docs/decks.md
+	@$(BIN)/python tests/decks/contact_sheets.py docs/decks
+
+bench: setup  ## Measure submit and drain beside a bare INSERT and stock arq, submit over MCP, and decks
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.doors
+	@$(BIN)/python -m bench.decks
 
 clean:  ## Remove what setup and tests made
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

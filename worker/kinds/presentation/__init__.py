@@ -1,18 +1,14 @@
 """The kind `presentation`: Markdown slides become a PowerPoint file, a PDF and a picture of each slide."""
 
-import asyncio
-import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from agent_tools import Artifact, GiveUp, JobContext, Result, job_kind
-from worker.kinds.presentation.split import MAX_SLIDES, check_slides, split_slides
-from worker.kinds.presentation.theme import THEMES
+from agent_tools import JobContext, Needs, RequiredUnless, Result, job_kind
+from worker.kinds.presentation.reading.split import MAX_SLIDES, check_slides, split_slides
 
-MAX_PAGES = 300
-"""How many slides a deck may have once those that were too long are parted."""
-MAX_CHANGES = 100
+_LLM = Needs("LLM_BASE_URL", "LLM_MODEL")
+_ONCE_CALLED = {"light": "clean", "dark": "midnight"}
 
 Slides = Annotated[
     list[str],
@@ -20,67 +16,68 @@ Slides = Annotated[
     AfterValidator(check_slides),
     Field(
         description="One Markdown string a slide. `# Title` opens the deck or a part of it, `## Title` a slide; then "
-        "lists, `### Heading` for each of 2 to 4 columns, a table, a `> quote` with `> — name`, code, and last "
-        "`Note:` with what the speaker says. Three to six short lines look best. A line of `---` parts slides, too.",
+        "lists, `### Heading` for each of 2 to 4 columns, a table, `!chart bar` (line, pie) above one, a `> quote` with "
+        "`> — name`, a lone `**42 %**`, `- **2021** what` for a timeline, code, `![alt](https://…)`, and last `Note:` with "
+        "what the speaker says. Three to six short lines look best. A line of `---` parts slides, too.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_SLIDES},
     ),
 ]
-Look = Annotated[Literal["light", "dark"], Field(description="The ground of the slides.")]
+Look = Annotated[
+    Literal["clean", "paper", "fresh", "vivid", "midnight", "graphite"],
+    BeforeValidator(lambda name: _ONCE_CALLED.get(name, name) if isinstance(name, str) else name),
+    Field(description="midnight and graphite are dark. Default clean."),
+]
+
+
+def slides_or_topic(args: Any) -> None:
+    """The rule across arguments: who writes the slides."""
+    if args.topic is not None and not args.topic.strip():
+        raise ValueError("topic: is blank. Say what the deck is about.")
+    if args.topic and args.slides:
+        raise ValueError("topic: is for a deck whose slides a model writes. Give slides or topic, not both.")
+    if args.sources and not args.topic:
+        raise ValueError("sources: go with topic; slides of yours are taken as they are.")
 
 
 @job_kind(
     "presentation",
-    timeout="5m",
+    timeout="30m",
     usually="a few seconds",
+    check=slides_or_topic,
     example={
         "slides": ["# Tides\nWhy the sea comes and goes", "## Two bulges\n- The moon pulls\n- The Earth turns beneath"]
     },
 )
-async def presentation(job: JobContext, slides: Slides, theme: Look = "light") -> Result:
+async def presentation(
+    job: JobContext,
+    slides: Annotated[Slides | None, RequiredUnless("topic")] = None,
+    theme: Look | None = None,
+    topic: Annotated[
+        str | None,
+        _LLM,
+        Field(max_length=2000, description="Instead of slides: a model here plans and writes them; takes minutes."),
+    ] = None,
+    n_slides: Annotated[int, _LLM, Field(ge=1, le=40)] = 10,
+    audience: Annotated[str, _LLM, Field(max_length=200)] = "",
+    language: Annotated[str, _LLM, Field(max_length=60)] = "",
+    tone: Annotated[str, _LLM, Field(max_length=200)] = "",
+    sources: Annotated[
+        tuple[str, ...],
+        _LLM,
+        Field(
+            max_length=20,
+            description="With topic: whole texts to write from. Only what stands in them is quoted or charted.",
+        ),
+    ] = (),
+) -> Result:
     """Make a slide deck of Markdown: an editable PowerPoint file, a PDF of it, and a picture of each slide.
 
     Takes a few seconds. Write the slides yourself and give one Markdown string for each. What is too long for a slide
     goes on on a further one; the result says so, and what else was changed, under `changes`.
     """
-    from worker.kinds.presentation import layout, markdown, pdf, pptx  # noqa: PLC0415 - heavy, so only where decks are made
+    from worker.kinds.presentation.author.author import Brief  # noqa: PLC0415 - heavy, so only where decks are made
+    from worker.kinds.presentation.make import make_deck, written_deck  # noqa: PLC0415
 
-    job.progress("Reading slides", 0, 4)
-    deck, changes = await asyncio.to_thread(markdown.read_deck, slides, job.title)
-    if not deck.slides:
-        raise GiveUp(f"Nothing on the slides can be shown. {' '.join(changes[:5])}")
-    pages, parted = await asyncio.to_thread(layout.lay_out, deck)
-    if len(pages) > MAX_PAGES:
-        raise GiveUp(
-            f"So much text needs {len(pages)} slides; at most {MAX_PAGES} are made. Shorten it, or part the deck."
-        )
-
-    job.progress("Writing PowerPoint", 1, 4)
-    editable = job.folder / f"{_slug(deck.title)}.pptx"
-    await asyncio.to_thread(pptx.write_pptx, editable, deck.title, pages, THEMES[theme])
-
-    job.progress("Drawing PDF", 2, 4)
-    fixed = editable.with_suffix(".pdf")
-    prints = await asyncio.to_thread(pdf.Print, deck.title, pages, THEMES[theme])
-    await asyncio.to_thread(prints.write_pdf, fixed)
-
-    job.progress("Drawing previews", 3, 4)
-    previews = await asyncio.to_thread(prints.write_previews, job.folder)
-    titles = layout.titles(pages)
-    return Result(
-        data={"slides": len(pages), "titles": titles, "changes": _first([*changes, *parted])},
-        artifacts=[
-            Artifact.file(editable, title=deck.title),
-            Artifact.file(fixed, title=f"{deck.title} (PDF)"),
-            *(Artifact.file(path, title=title) for path, title in zip(previews, titles, strict=True)),
-        ],
-        line=f"{len(pages)} {'slide' if len(pages) == 1 else 'slides'}: {deck.title}",
-    )
-
-
-def _first(changes: list[str]) -> list[str]:
-    more = len(changes) - MAX_CHANGES
-    return changes if more <= 0 else [*changes[:MAX_CHANGES], f"And {more} more."]
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"\W+", "-", title.lower()).strip("-_")[:60] or "presentation"
+    if slides is not None:
+        return await make_deck(job, slides, theme)
+    return await written_deck(job, Brief(topic or "", n_slides, audience, language, tone, sources), theme)

@@ -1,0 +1,1 @@
+"""Slides written by a model, from a topic and its sources."""

@@ -1,0 +1,1 @@
+"""What the slides say, given its place and size."""

@@ -1,0 +1,1 @@
+"""Pages as an editable PowerPoint file."""
