@@ -206,12 +206,13 @@ async def test_a_server_is_left_alone_for_as_long_as_it_wants(stub: StubLlm) -> 
 
     await answered(stub)
 
-    assert 1 <= asyncio.get_running_loop().time() - began < 3
+    assert asyncio.get_running_loop().time() - began >= 1
 
 
-@pytest.mark.parametrize("header", ["600", format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)])
-async def test_a_server_that_wants_a_long_pause_gets_it_from_the_next_attempt(stub: StubLlm, header: str) -> None:
-    stub.then(status(429, retry_after=header))
+@pytest.mark.parametrize("says_when", [False, True])
+async def test_a_server_that_wants_a_long_pause_gets_it_from_the_next_attempt(stub: StubLlm, says_when: bool) -> None:
+    when = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
+    stub.then(status(429, retry_after=when if says_when else "600"))
 
     with pytest.raises(TryAgain, match=r"busy or broken \(HTTP 429\)") as busy:
         await answered(stub)
