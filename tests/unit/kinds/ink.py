@@ -10,6 +10,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
+from worker.kinds.presentation.layout.mirror import mirrored_box
 from worker.kinds.presentation.layout.sheet import (
     FOOT_SIZE,
     FOOTER,
@@ -112,7 +113,7 @@ def text_boxes(page: Page) -> Iterator[Box]:
                 y = box.y
                 for high in shape.heights:
                     x = box.x
-                    for wide in shape.widths:
+                    for wide in shape.widths[:: -1 if shape.is_mirrored else 1]:
                         yield Box(x + shape.inset, y, wide - 2 * shape.inset, high)
                         x += wide
                     y += high
@@ -121,9 +122,8 @@ def text_boxes(page: Page) -> Iterator[Box]:
 def _foot(page: Page, letter: Letter) -> Iterator[Box]:
     """The foot is for small letters alone: what runs over must not be taken for it."""
     if page.ground == "content" and letter.size == FOOT_SIZE:
-        yield NUMBER
-        if page.footer:
-            yield FOOTER
+        boxes = [NUMBER, FOOTER] if page.footer else [NUMBER]
+        yield from map(mirrored_box, boxes) if page.is_mirrored else boxes
 
 
 def _is_filled(path: pdfium.PdfObject) -> bool:

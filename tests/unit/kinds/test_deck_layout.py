@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.kinds.presentation.deck import Code, Columns, Image, ImageFile, Run, plain
+from worker.kinds.presentation.layout.grounds import setting
 from worker.kinds.presentation.layout.highlight import highlighted
 from worker.kinds.presentation.layout.leads import is_moment, is_number, lead, when
+from worker.kinds.presentation.layout.mirror import mirrored_box
 from worker.kinds.presentation.layout.pages import lay_out, titles
 from worker.kinds.presentation.layout.sheet import (
     BODY,
@@ -91,6 +93,127 @@ def said(page):
 
 def of(kind, page):
     return [shape for shape in page.shapes if isinstance(shape, kind)]
+
+
+# What is read from right to left
+
+
+@pytest.mark.parametrize(
+    ("markdown", "is_mirrored"),
+    [
+        ("# الميناء\n---\n## Tides\n- the sea\n---\n## المد\n- البحر", True),
+        ("# Harbour\n---\n## المد\n- البحر\n---\n## Tides\n- the sea", False),
+        ("# Garden OS: הגינה הקהילתית\n---\n## מה עשינו\n- PostgreSQL\n- Redis\n- nginx", True),
+        ("# The word שלום\n---\n## Greetings\n| English | עברית |\n|---|---|\n| bye | שלום |\n| sea | ים |", False),
+        ("- البحر لا ينتظر\n- the sea", True),
+        ("# Harbour\n---\n## المد\n- البحر\n- القمر", True),
+        ("# 2026\n---\n## 42", False),
+        ("## السلام\n```\nfor each in ships: berth(each)\n```", True),
+    ],
+    ids=["titles", "few titles", "names in titles", "a word", "no titles", "as many titles", "digits", "code"],
+)
+def test_a_deck_is_mirrored_if_most_of_its_titles_or_else_texts_are_of_a_script_that_runs_leftward(
+    markdown, is_mirrored
+):
+    pages, _ = pages_of(markdown)
+
+    assert {page.is_mirrored for page in pages} == {is_mirrored}
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "## T\n- a\n  - b\n- c",
+        "## T\n- **1,204** calls\n- **47 min** to berth",
+        "## T\n- **2021** a\n- **2022** b\n- **2023** c",
+        "## T\n### A\na\n### B\nb\n### C\nc",
+        "## T\n### Before\n- a\n- b\n### After\n- c",
+        "## T\n- a\n- b\n\n![](https://x.example/a)",
+        "> The sea does not wait.\n> — Marta",
+        "## T\n| a | b |\n|---|--:|\n| c | 1 |",
+        "# T",
+    ],
+    ids=["list", "numbers", "timeline", "cards", "compared", "picture", "quote", "table", "part"],
+)
+def test_a_mirrored_page_has_everything_where_a_mirror_shows_it(markdown):
+    page = page_of(markdown, picture=LANDSCAPE)
+    (_, turned, *_), _ = pages_of(f"# عربي\n---\n{markdown}\n---\n## عربي\n- أ\n---\n## عربي\n- أ", picture=LANDSCAPE)
+
+    assert turned.is_mirrored
+    for shape, shown in zip((page.title, *page.shapes), (turned.title, *turned.shapes), strict=True):
+        right = SHEET_WIDTH - shape.box.x - shape.box.width
+        assert shown.box == replace(shape.box, x=pytest.approx(right))
+
+
+def test_a_mirrored_opening_begins_at_one_edge_and_its_last_line_is_no_lone_word():
+    (page,), _ = pages_of("# مستقبل الطاقة الشمسية في المدن\nكيف تغيّر الألواح على الأسطح حياة السكان")
+
+    edges = [words.box.x + words.box.width for words in (page.title, *page.shapes)]
+    assert edges == [SHEET_WIDTH - 72] * 2
+    assert page.title.box.width < 640
+
+
+def test_a_mirrored_table_begins_at_the_right_and_keeps_ones_below_ones():
+    (_, page), _ = pages_of(
+        "# الميناء\n---\n## الأرصفة\n| الحي | Unit | عدد |\n|---|:-:|--:|\n| الروضة | m | 95 |\n| Fundy | m | 120 |"
+    )
+
+    (grid,) = page.shapes
+    assert grid.is_mirrored
+    assert [[line.side for line in row] for row in grid.rows] == [["right", "center", "right"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "is_leftward"),
+    [
+        ("البحر", True),
+        ("DHT22 הוא חיישן", True),
+        ("`berth` ثم انتظر", True),
+        ("The sea, and C++.", False),
+        ("12 km", False),
+        ("٤٠٪", True),
+        ("8,000 ₪", True),
+        ("(2)", True),
+        ("−82", False),
+        ("$ 40", False),
+        ("42 %", False),
+        ("1 000", False),
+        ("3 + 4 = 7", False),
+    ],
+)
+def test_a_text_on_a_mirrored_page_stands_at_the_right_and_runs_as_its_letters_do(text, is_leftward):
+    (_, page), _ = pages_of(f"# الميناء\n---\n## الأرصفة\n- {text}\n- البحر")
+
+    (words,) = page.shapes
+    assert (words.lines[0].side, words.lines[0].hangs_right) == ("right", True)
+    assert words.lines[0].is_leftward == is_leftward
+
+
+def test_code_begins_at_the_left_of_every_page():
+    (_, page), _ = pages_of("# الميناء\n---\n## الأرصفة\n```\n# مرتين\nberth(1)\n```")
+
+    assert [(line.side, line.is_leftward) for line in lines_of(page)] == [("left", False)] * 2
+
+
+def test_leftward_text_in_another_deck_begins_at_the_right_of_its_box():
+    page = page_of("## T\n- the sea\n- البحر")
+
+    assert [(line.side, line.is_leftward, line.hangs_right) for line in lines_of(page)] == [
+        ("left", False, False),
+        ("right", True, True),
+    ]
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+@pytest.mark.parametrize("ground", ["content", "hero", "section", "closing"])
+def test_what_lies_under_a_mirrored_page_is_at_the_other_side(theme, ground):
+    under, turned = setting(theme, ground), setting(theme, ground, is_mirrored=True)
+
+    for shape, shown in zip(under.shapes, turned.shapes, strict=True):
+        assert shown == replace(shape, box=mirrored_box(shape.box))
+        assert mirrored_box(shown.box) == replace(shape.box, x=pytest.approx(shape.box.x))
+    assert (turned.title, turned.body) == (mirrored_box(under.title), mirrored_box(under.body))
+    assert turned.align == {"left": "right", "center": "center"}[under.align]
 
 
 # What is too long
@@ -346,7 +469,7 @@ def test_what_stands_below_a_moment_belongs_to_it():
 
 @pytest.mark.parametrize(
     "number",
-    ["42", "42 %", "$3.4M", "−82 %", "10x", "1,204", "47 min", "€3.1M", "+5 °C", "≈ 30", "1 000", "4:30", "3+"],
+    ["42", "42 %", "٤٠٪", "$3.4M", "−82 %", "10x", "1,204", "47 min", "€3.1M", "+5 °C", "≈ 30", "1 000", "4:30", "3+"],
 )
 def test_short_numbers_are_seen(number):
     assert is_number(Run(number))

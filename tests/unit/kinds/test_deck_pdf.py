@@ -9,12 +9,14 @@ import pages_given as given
 import pypdfium2
 import pytest
 import typst
+from ink import read_pages
 from pages_given import page, said
 from PIL import Image, ImageChops
 from pypdf import PdfReader
 
 from worker.kinds.presentation.deck import Deck, Run
 from worker.kinds.presentation.layout.faces import other_faces
+from worker.kinds.presentation.layout.mirror import mirrored
 from worker.kinds.presentation.layout.sheet import BODY, Box, Grid, Line, Panel, Picture, Words
 from worker.kinds.presentation.pdf import overview
 from worker.kinds.presentation.pdf import print as pdf
@@ -137,11 +139,12 @@ def test_pages_that_look_different_have_different_fingerprints(tmp_path):
         fingerprint(there, 1, PAPER),
         fingerprint(page(CLEAN, "One", words(said("b"))), 1, CLEAN),
         fingerprint(replace(there, footer="x"), 1, CLEAN),
+        fingerprint(mirrored(there), 1, CLEAN),
         fingerprint(shown, 1, CLEAN),
     }
     Image.new("RGB", (640, 320), "teal").save(tmp_path / "picture.png")
 
-    assert len(marks | {fingerprint(shown, 1, CLEAN)}) == 7
+    assert len(marks | {fingerprint(shown, 1, CLEAN)}) == 8
 
 
 def test_what_cannot_be_seen_does_not_change_the_fingerprint(tmp_path):
@@ -255,6 +258,56 @@ def test_a_table_keeps_its_cells_within_their_columns():
 
     between = shown.crop((2 * 250, 300, 2 * 270, 2 * 238))
     assert between.getextrema() == ((255, 255),) * 3
+
+
+def drawn_from(shown):
+    """From where to where something is drawn on white, in points."""
+    left, _, right, _ = ImageChops.difference(shown, Image.new("RGB", shown.size, "white")).getbbox()
+    return left / 2, right / 2
+
+
+def test_a_mirrored_page_has_its_marks_and_number_at_the_other_side():
+    there = page(CLEAN, "HHHH", words(said("HHHH")))
+    shown = picture(page_picture(mirrored(there), 7, CLEAN))
+
+    for top, bottom in ((30, 50), (60, 120), (140, 180)):
+        left, right = drawn_from(shown.crop((0, 2 * top, 1920, 2 * bottom)))
+        assert left > 480
+        assert right == pytest.approx(900, abs=3)
+    left, right = drawn_from(shown.crop((0, 2 * 500, 1920, 1080)))
+    assert left == pytest.approx(60, abs=2)
+    assert right < 80
+
+
+def test_a_mirrored_table_begins_at_the_right():
+    cells = tuple(Line(said("H" * many), 18, CLEAN.body) for many in (12, 1))
+    grid = Grid(Box(60, 140, 400, 60), (300, 100), (60,), (cells,), 12)
+    shown = picture(page_picture(mirrored(page(CLEAN, "T", grid)), 1, CLEAN))
+
+    row = shown.crop((0, 300, 1920, 380))
+    first, second = row.crop((2 * 600, 0, 1920, 80)), row.crop((0, 0, 2 * 600, 80))
+    assert 600 + drawn_from(first)[1] == pytest.approx(960 - 60 - 12, abs=2)
+    assert drawn_from(second)[1] == pytest.approx(960 - 360 - 12, abs=2)
+    assert drawn_from(first)[1] - drawn_from(first)[0] > 8 * (drawn_from(second)[1] - drawn_from(second)[0])
+
+
+def test_an_entry_in_other_letters_has_its_mark_at_the_right_and_its_signs_in_place(tmp_path):
+    entry = Line(said("C++ (v3)."), 20, CLEAN.body, indent=40, hang=40, marker="•")
+    written(tmp_path, [mirrored(page(CLEAN, "T", Words(BODY, (entry,))))])
+
+    ((_, letters),) = read_pages(tmp_path / "deck.pdf")
+    line = [letter.text for letter in sorted(letters, key=lambda letter: letter.x) if 140 < letter.baseline < 170]
+    assert "".join(line) == "C++(v3).•"
+
+
+def test_mirrored_pages_lie_from_right_to_left_on_the_overview(tmp_path):
+    pages = [mirrored(page(CLEAN, "T", ground="hero")), mirrored(page(CLEAN, "T"))]
+    Print(DECK, pages, CLEAN).write_overview(tmp_path / "overview.png")
+
+    with Image.open(tmp_path / "overview.png") as shown:
+        wide = shown.width
+        assert shown.convert("RGB").getpixel((wide - 40, 60)) == tuple(bytes.fromhex(CLEAN.hero))
+        assert shown.convert("RGB").getpixel((wide // 2 - 40, 60)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(("many", "across", "width"), [(1, 1, 414), (5, 4, 1598), (41, 6, 1598)])

@@ -14,6 +14,7 @@ from pptx.oxml.ns import qn
 from pptx.util import Inches, Pt
 
 from worker.kinds.presentation.deck import Chart, Deck, Run, Series
+from worker.kinds.presentation.layout.mirror import mirrored
 from worker.kinds.presentation.layout.sheet import BODY, Box, Line, Panel, Plot, Words
 from worker.kinds.presentation.pptx.file import write_pptx
 from worker.kinds.presentation.theme import CLEAN, MIDNIGHT, PAPER, THEMES
@@ -187,6 +188,82 @@ def test_text_from_right_to_left_begins_at_the_right(tmp_path):
 
     paragraph = slide.shapes[1].text_frame.paragraphs[0]
     assert (paragraph.alignment.name, paragraph._p.pPr.get("rtl")) == ("RIGHT", "1")
+
+
+def way(paragraph):
+    """At which side it says that it stands, and whether it says that it runs leftward."""
+    style = paragraph._p.pPr
+    return (None, None) if style is None else (style.get("algn"), style.get("rtl"))
+
+
+def test_a_mirrored_deck_is_one_for_whoever_goes_on_with_it(tmp_path):
+    """A slide that is added by hand begins at the right, too."""
+    made = written(tmp_path, [mirrored(given.listed(PAPER))], PAPER)
+
+    master, feet = made.slide_master, {shape.name: shape for shape in made.slide_master.placeholders}
+    styles = master._element.find(qn("p:txStyles")).iterchildren(qn("p:titleStyle"), qn("p:bodyStyle"))
+    assert made.element.get("rtl") == "1"
+    assert {(level.get("algn"), level.get("rtl")) for style in styles for level in style} == {("r", "1")}
+    assert feet["Slide number"].left < feet["Date"].left < feet["Footer"].left
+    rule, mark = [shape for shape in made.slide_layouts.get_by_name("Title Only").shapes if not shape.is_placeholder]
+    assert rule.left + rule.width == mark.left + mark.width == Pt(900)
+
+
+def test_placeholders_of_mirrored_pages_stand_where_their_layout_has_them(tmp_path):
+    pages = [mirrored(given.opening(CLEAN, "Tides", "The sea", ground)) for ground in ("hero", "section", "closing")]
+    made = written(tmp_path, [*pages, mirrored(given.listed(CLEAN))])
+
+    for slide in made.slides:
+        assert all(shape._element.spPr.find(qn("a:xfrm")) is None for shape in slide.placeholders)
+    assert [slide.shapes.title.left + slide.shapes.title.width for slide in made.slides] == [
+        Pt(right) for right in (960 - 72, 960 - 96, 960 - 130, 900)
+    ]
+
+
+def test_a_mirrored_table_has_its_first_column_at_the_right_in_every_program(tmp_path):
+    (slide,) = written(tmp_path, [mirrored(given.table(CLEAN))]).slides
+
+    (table,) = [shape.table for shape in slide.shapes if shape.has_table]
+    assert [cell.text for cell in table.rows[1].cells] == ["16.3", "m", "Fundy"]
+    assert [column.width for column in table.columns] == [Pt(240), Pt(200), Pt(400)]
+    assert [table.cell(1, n).text_frame.paragraphs[0].alignment.name for n in range(3)] == ["RIGHT", "CENTER", "RIGHT"]
+
+
+def test_entries_of_a_mirrored_list_have_their_marks_at_the_right_and_their_signs_in_place(tmp_path):
+    outer = Line((), 24, CLEAN.body, indent=28, hang=28, marker="•")
+    texts = ("البحر", "C++", "DHT22 هو", "−82 %")
+    words = Words(BODY, tuple(replace(outer, text=said(text)) for text in texts), is_body=True)
+    plain = Words(Box(60, 300, 400, 40), (Line(said("C++"), 20, CLEAN.body),))
+    (slide,) = written(tmp_path, [mirrored(page(CLEAN, "A", words, plain))]).slides
+
+    paragraphs = slide.placeholders[1].text_frame.paragraphs
+    assert [way(paragraph) for paragraph in paragraphs] == [(None, "1")] * 4
+    assert [paragraph.text for paragraph in paragraphs] == [
+        "البحر", "\u200eC++\u200e", "DHT22 هو", "\u200e−82 %\u200e",
+    ]  # fmt: skip
+    (alone,) = slide.shapes[2].text_frame.paragraphs
+    assert (way(alone), alone.text) == (("r", None), "C++")
+
+
+@pytest.mark.parametrize(
+    ("footer", "turn", "said_way"),
+    [
+        ("Ours", lambda page: page, (None, None)),
+        ("لنا", lambda page: page, ("r", "1")),
+        ("لنا", mirrored, (None, "1")),
+        ("Ours", mirrored, (None, "0")),
+    ],
+)
+def test_a_footer_runs_as_its_letters_do(footer, turn, said_way, tmp_path):
+    (slide,) = written(tmp_path, [turn(page(CLEAN, "A", footer=footer))]).slides
+
+    assert [way(paragraph) for paragraph in slide.placeholders[11].text_frame.paragraphs] == [said_way]
+
+
+def test_notes_of_a_mirrored_deck_begin_at_the_right(tmp_path):
+    (slide,) = written(tmp_path, [mirrored(given.listed(CLEAN))]).slides
+
+    assert [way(paragraph) for paragraph in slide.notes_slide.notes_text_frame.paragraphs] == [("r", "1")] * 2
 
 
 def test_notes_are_for_the_speaker_alone(tmp_path):

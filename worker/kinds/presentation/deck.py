@@ -1,8 +1,10 @@
 """A deck as its Markdown means it: what stands on each slide, not where."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 Align = Literal["left", "center", "right"]
@@ -180,6 +182,25 @@ def runs_leftward(text: Text) -> bool:
     """Whether the first letter that has a direction is of a script that is written from right to left."""
     directions = (unicodedata.bidirectional(character) for run in text for character in run.text)
     return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"
+
+
+def letters(text: Text) -> tuple[int, int]:
+    """How many letters are of scripts that run leftward, and how many of others. Digits and signs run as they do."""
+    counted = Counter(unicodedata.bidirectional(character) for run in text for character in run.text)
+    return counted["R"] + counted["AL"], counted["L"]
+
+
+def is_read_leftward(deck: Deck) -> bool:
+    """Whether who reads this deck begins at the right, as most of its titles do; where none prevail, most texts."""
+    titles = (slide.title for slide in deck.slides)
+    others = texts(chain.from_iterable(slide.blocks for slide in deck.slides))
+    return (_lean(titles) or _lean(others)) > 0
+
+
+def _lean(said: Iterable[Text]) -> int:
+    """By how many more of these texts are written leftward than rightward, code apart."""
+    counts = (letters(tuple(run for run in text if not run.code)) for text in said)
+    return sum((leftward > rightward) - (leftward < rightward) for leftward, rightward in counts)
 
 
 def texts(blocks: Iterable[Block]) -> Iterator[Text]:

@@ -222,13 +222,14 @@ def _drawer(character: str, region: str, is_pictured: bool) -> str | None:
 
 
 def _candidates(character: str, region: str, is_pictured: bool) -> Iterator[str]:
-    script = unicodedata.name(character, "").split(" ")[0].title()
+    name = unicodedata.name(character, "")
+    script = name.split(" ")[0].title()
     if is_pictured or _is_emoji(character):
         yield EMOJI
     yield from (SOURCE_SANS.family, SOURCE_SERIF.family, "Manrope")
     if unicodedata.east_asian_width(character) in "WF":
         yield from (f"Noto Sans CJK {region}", "Noto Sans CJK SC", "Noto Sans CJK JP")
-    if script == "Arabic":
+    if "ARABIC" in name:  # digits are ARABIC-INDIC, or EXTENDED ARABIC-INDIC
         yield "Noto Naskh Arabic"
     yield f"Noto Sans {script}"
     yield from _PREFERRED

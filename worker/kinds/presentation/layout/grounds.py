@@ -1,9 +1,20 @@
 """What lies under the words of a page: its ground, and the places for title and words on opening pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.kinds.presentation.deck import Align
-from worker.kinds.presentation.layout.sheet import MARGIN, SHEET_HEIGHT, SHEET_WIDTH, Anchor, Box, Disc, Ground, Panel
+from worker.kinds.presentation.layout.mirror import mirrored_box, mirrored_shape
+from worker.kinds.presentation.layout.sheet import (
+    MARGIN,
+    OTHER_SIDE,
+    SHEET_HEIGHT,
+    SHEET_WIDTH,
+    Anchor,
+    Box,
+    Disc,
+    Ground,
+    Panel,
+)
 from worker.kinds.presentation.theme import Color, Motif, Theme
 
 _MARK = Box(MARGIN, 38, 40, 5)
@@ -23,8 +34,13 @@ class Setting:
     align: Align = "left"
 
 
-def setting(theme: Theme, ground: Ground) -> Setting:
+def setting(theme: Theme, ground: Ground, *, is_mirrored: bool = False) -> Setting:
     """The setting of this ground in this theme. For content, sheet.py says where title and body stand."""
+    under = _setting(theme, ground)
+    return _mirrored(under) if is_mirrored else under
+
+
+def _setting(theme: Theme, ground: Ground) -> Setting:
     match ground:
         case "content":
             return _content(theme)
@@ -34,6 +50,12 @@ def setting(theme: Theme, ground: Ground) -> Setting:
             return _section(theme)
         case "closing":
             return _closing(theme)
+
+
+def _mirrored(under: Setting) -> Setting:
+    shapes = tuple(mirrored_shape(shape) for shape in under.shapes)
+    title, body = mirrored_box(under.title), mirrored_box(under.body)
+    return replace(under, shapes=shapes, title=title, body=body, align=OTHER_SIDE[under.align])
 
 
 def _content(theme: Theme) -> Setting:

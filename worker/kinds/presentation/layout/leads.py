@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from worker.kinds.presentation.deck import Run, Text
 
-_NUMBER = re.compile(r"[+\-−±~≈<>≤≥]?\s?[$€£¥₹]?\s?\d[\d.,:/ \u00a0\u202f]*\s?(%|‰|°\w?|[x×]|[^\W\d_]{1,4}|\+)?")
+_NUMBER = re.compile(r"[+\-−±~≈<>≤≥]?\s?[$€£¥₹]?\s?\d[\d.,:/ \u00a0\u202f]*\s?(%|٪|‰|°\w?|[x×]|[^\W\d_]{1,4}|\+)?")
 _MONTHS = (
     r"(?:jan(?:uary?)?|feb(?:ruary?)?|mar(?:ch)?|märz?|apr(?:il)?|may|mai|jun[ei]?|jul[yi]?|aug(?:ust)?|"
     r"sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)\b\.?"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from worker.kinds.presentation.deck import Paragraph, Run, Slide, runs_leftward
+from worker.kinds.presentation.deck import Paragraph, Run, Slide
 from worker.kinds.presentation.layout.fit import widest_word
 from worker.kinds.presentation.layout.grounds import Setting, setting
 from worker.kinds.presentation.layout.sheet import Box, Ground, Line, Page, Words, height
@@ -15,10 +15,10 @@ _SLIDES_WITH_A_CLOSE = 3
 """In a deck of fewer slides the last one closes nothing."""
 
 
-def opening(slide: Slide, theme: Theme, *, index: int, many: int, part: int) -> Page | None:
+def opening(slide: Slide, theme: Theme, *, index: int, many: int, part: int, is_mirrored: bool) -> Page | None:
     """The page of a slide that opens or closes; None when it does neither, or says too much for that.
 
-    `part` is which part of the deck it would begin, from 1.
+    `part` is which part of the deck it would begin, from 1. `is_mirrored` when it is to be: its lines begin at one edge.
     """
     texts = [block.text for block in slide.blocks if isinstance(block, Paragraph)]
     if len(texts) < len(slide.blocks) or (slide.blocks and (slide.made_title or not (index == 0 or slide.opens))):
@@ -34,7 +34,8 @@ def opening(slide: Slide, theme: Theme, *, index: int, many: int, part: int) -> 
         return None
     title = _largest(slide, place.title, theme)
     title = replace(title, color=place.ink, align=place.align)
-    box = _balanced(title, place.title) if place.align == "left" and not runs_leftward(slide.title) else place.title
+    is_at_edge = place.align == "left" and (is_mirrored or not title.is_leftward)
+    box = _balanced(title, place.title) if is_at_edge else place.title
     shapes = [Words(place.body, below, is_body=True)] if below else []
     if ground == "section":
         number = Line((Run(f"{part:02}"),), 22, theme.head, place.ink, bold=True)

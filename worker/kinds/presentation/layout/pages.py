@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from worker.kinds.presentation.deck import Block, Deck, Paragraph, Run, Slide, plain
+from worker.kinds.presentation.deck import Block, Deck, Paragraph, Run, Slide, is_read_leftward, plain
 from worker.kinds.presentation.layout.features import feature
 from worker.kinds.presentation.layout.fit import widest_word, width
+from worker.kinds.presentation.layout.mirror import mirrored
 from worker.kinds.presentation.layout.openings import opening
 from worker.kinds.presentation.layout.pieces import Piece, joined, pieces, smaller
 from worker.kinds.presentation.layout.scale import Scale, parted, scales
@@ -29,18 +30,18 @@ _TITLES = (36.0, 34.0, 32.0, 30.0, 28.0, 26.0, 24.0, 21.0, 18.0, 16.0)
 
 
 def lay_out(deck: Deck, theme: Theme) -> tuple[list[Page], list[str]]:
-    """The pages of a deck, and a sentence for each slide that takes more than one."""
+    """The pages of a deck, mirrored if it is read leftward, and a sentence for each slide that takes more than one."""
     pages, changes, section, part = list[Page](), list[str](), "", 0
-    footer = _footer(deck, theme)
+    footer, is_mirrored = _footer(deck, theme), is_read_leftward(deck)
     for index, slide in enumerate(deck.slides):
-        made = _pages(slide, theme, index=index, many=len(deck.slides), part=part + 1)
+        made = _pages(slide, theme, index=index, many=len(deck.slides), part=part + 1, is_mirrored=is_mirrored)
         if made[0].ground == "section":
             section, part = plain(slide.title), part + 1
         pages += (replace(page, slide=slide.number, section=section, footer=footer) for page in made)
         if len(made) > 1:
             last = titles(made)[-1]
             changes.append(f"Slide {slide.number} was too long for one and became {len(made)}, up to '{last}'.")
-    return pages, changes
+    return [mirrored(page) for page in pages] if is_mirrored else pages, changes
 
 
 def _footer(deck: Deck, theme: Theme) -> str:
@@ -57,8 +58,8 @@ def titles(pages: Iterable[Page]) -> list[str]:
     return [plain(page.title.lines[0].text) for page in pages]
 
 
-def _pages(slide: Slide, theme: Theme, *, index: int, many: int, part: int) -> list[Page]:
-    if opened := opening(slide, theme, index=index, many=many, part=part):
+def _pages(slide: Slide, theme: Theme, *, index: int, many: int, part: int, is_mirrored: bool) -> list[Page]:
+    if opened := opening(slide, theme, index=index, many=many, part=part, is_mirrored=is_mirrored):
         return [opened]
     if shapes := feature(slide, _room(slide), theme):
         return [Page(_title(slide, theme), shapes, slide.notes)]

@@ -1,15 +1,18 @@
 """What a page is made of once everything has its place: boxes, in points on a sheet of 960 by 540."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from worker.kinds.presentation.deck import Align, Chart, Text
+from worker.kinds.presentation.deck import Align, Chart, Text, letters, plain, runs_leftward
 from worker.kinds.presentation.layout.fit import LEADING, line_count
-from worker.kinds.presentation.theme import Color, Face
+from worker.kinds.presentation.theme import MONO, Color, Face
 
 SHEET_WIDTH, SHEET_HEIGHT = 960.0, 540.0
 MARGIN = 60.0
 
+OTHER_SIDE: Mapping[Align, Align] = {"left": "right", "center": "center", "right": "left"}
 Anchor = Literal["top", "middle", "bottom"]
 Ground = Literal["content", "hero", "section", "closing"]
 """What lies under a page: see grounds.py."""
@@ -33,6 +36,8 @@ FOOTER = Box(MARGIN, 504, 620, 18)
 """Footer and date, on content pages; the number stands to the right of them."""
 NUMBER = Box(SHEET_WIDTH - MARGIN - 120, 504, 120, 18)
 FOOT_SIZE = 11.0
+_RECKONED = re.compile(r"^[+\-−±~≈<>≤≥$€£¥₹] ?[0-9]|[0-9] [0-9%+\-−×*/=]")
+"""Digits with a sign before them, or in parts: where text runs leftward, they would change places."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Line:
     """A paragraph as it is set.
 
     `marker` hangs in the `hang` points left of `indent`, `level` is how deep in lists it is, `before` is space above.
-    `leading` is the distance of its baselines in sizes of the text.
+    `leading` is the distance of its baselines in sizes of the text. With `align` left it stands where it begins: text
+    that runs leftward at the right, and on a mirrored page every text, with right meaning left there.
     """
 
     text: Text
@@ -56,6 +62,29 @@ class Line:
     hang: float = 0.0
     before: float = 0.0
     leading: float = LEADING
+    is_mirrored: bool = False
+
+    @property
+    def is_leftward(self) -> bool:
+        """Whether it runs from right to left: on a mirrored page all but code, sums, and what is in other letters alone."""
+        if self.face == MONO:
+            return False
+        if not self.is_mirrored:
+            return runs_leftward(self.text)
+        leftward, rightward = letters(self.text)
+        return leftward > 0 or not (rightward or _RECKONED.search(plain(self.text)))
+
+    @property
+    def hangs_right(self) -> bool:
+        """Whether its indent and its marker are at the right."""
+        return self.is_mirrored or self.is_leftward
+
+    @property
+    def side(self) -> Align:
+        """The side of its box at which it stands."""
+        if self.is_mirrored:
+            return OTHER_SIDE[self.align]
+        return "right" if self.align == "left" and self.is_leftward else self.align
 
     def height(self, room: float) -> float:
         """How high it is in a box of this width, without the space above."""
@@ -97,13 +126,14 @@ class Disc:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the first of its rows is the head."""
+    """A table; the first of its rows is the head. Mirrored, the first of its columns is at the right."""
 
     box: Box
     widths: tuple[float, ...]
     heights: tuple[float, ...]
     rows: tuple[tuple[Line, ...], ...]
     inset: float
+    is_mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +164,8 @@ class Page:
     """A slide as it will look. The title's first line is what the page is called.
 
     `slide` is the number of the slide it was made of, from 1; `section` what its part of the deck is called, empty
-    before the first. `footer` is what stands at the foot, beside the number.
+    before the first. `footer` is what stands at the foot, beside the number. `is_mirrored` for readers who begin at the
+    right: see mirror.py.
     """
 
     title: Words
@@ -144,6 +175,7 @@ class Page:
     slide: int = 1
     section: str = ""
     footer: str = ""
+    is_mirrored: bool = False
 
 
 def height(lines: tuple[Line, ...], room: float) -> float:

@@ -43,8 +43,11 @@ def table(many: int) -> Table:
     return Table(min(most, many), (_WIDTH - gap) // most - gap, gap, caption)
 
 
-def laid_out(pages: Sequence[bytes], theme: Theme) -> bytes:
-    """A PNG of these pages, each drawn as the table asks for. What is over MOST_PAGES is told, not shown."""
+def laid_out(pages: Sequence[bytes], theme: Theme, *, is_mirrored: bool = False) -> bytes:
+    """A PNG of these pages, each drawn as the table asks for. What is over MOST_PAGES is told, not shown.
+
+    Mirrored pages lie from right to left.
+    """
     shown, on = pages[:MOST_PAGES], table(len(pages))
     ground, frame, ink = _DARK if theme.dark else _LIGHT
     rows = -(-len(shown) // on.across)
@@ -56,6 +59,7 @@ def laid_out(pages: Sequence[bytes], theme: Theme) -> bytes:
     mask, around = _rounded((on.tile, on.high)), _rounded((on.tile + 2, on.high + 2))
     for index, page in enumerate(shown):
         x, y = on.gap + index % on.across * (on.tile + on.gap), on.gap + index // on.across * step
+        x = size[0] - x - on.tile if is_mirrored else x
         with Image.open(io.BytesIO(page)) as drawn:
             tile = drawn.convert("RGB").resize((on.tile, on.high))
         sheet.paste(frame, (x - 1, y - 1), around)

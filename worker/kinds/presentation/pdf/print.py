@@ -11,11 +11,12 @@ from typing import Any, get_args
 
 import typst
 
-from worker.kinds.presentation.deck import Align, Deck, Run, runs_leftward
+from worker.kinds.presentation.deck import Align, Deck, Run
 from worker.kinds.presentation.layout import sheet
 from worker.kinds.presentation.layout.faces import OtherFaces, fonts, other_faces
 from worker.kinds.presentation.layout.fit import CODE, breakable
 from worker.kinds.presentation.layout.grounds import setting
+from worker.kinds.presentation.layout.mirror import mirrored_shape
 from worker.kinds.presentation.layout.sheet import Disc, Grid, Line, Page, Panel, Picture, Plot, Shape, Words
 from worker.kinds.presentation.pdf.overview import laid_out, table
 from worker.kinds.presentation.pdf.plot import drawing, told
@@ -41,6 +42,7 @@ class Print:
         ]
         self._compiler = _compiler(root, others, _data(theme, set_pages, title=deck.title, author=deck.author))
         self._many, self._theme = len(pages), theme
+        self._is_mirrored = any(page.is_mirrored for page in pages)
 
     def write_pdf(self, path: Path) -> None:
         """Write all pages to one PDF."""
@@ -50,7 +52,7 @@ class Print:
         """Write one picture that shows the pages small, side by side."""
         drawn: Any = self._compiler.compile(_SOURCE, format="png", ppi=table(self._many).ppi)
         pages = [drawn] if isinstance(drawn, bytes) else drawn  # a list for several pages
-        path.write_bytes(laid_out(pages, self._theme))
+        path.write_bytes(laid_out(pages, self._theme, is_mirrored=self._is_mirrored))
 
 
 def page_picture(page: Page, number: int, theme: Theme) -> bytes:
@@ -145,7 +147,7 @@ class _Frame:
 
 
 def _page(page: Page, number: int, theme: Theme, frame: _Frame) -> dict[str, Any]:
-    under = setting(theme, page.ground)
+    under = setting(theme, page.ground, is_mirrored=page.is_mirrored)
     foot = _foot(page, number, theme) if page.ground == "content" else []
     return {
         "fill": under.fill,
@@ -162,7 +164,9 @@ def _foot(page: Page, number: int, theme: Theme) -> list[Words]:
         return (Line((Run(text),), sheet.FOOT_SIZE, theme.body, "muted", align=align),)
 
     words = [Words(sheet.NUMBER, small(str(number), "right"), "middle")]
-    return [Words(sheet.FOOTER, small(page.footer, "left"), "middle"), *words] if page.footer else words
+    if page.footer:
+        words.insert(0, Words(sheet.FOOTER, small(page.footer, "left"), "middle"))
+    return [mirrored_shape(each) for each in words] if page.is_mirrored else words
 
 
 def _shape(shape: Shape | Stroke | Wedge, frame: _Frame) -> dict[str, Any]:
@@ -190,5 +194,7 @@ def _line(line: Line, room: float, frame: _Frame) -> dict[str, Any]:
         **asdict(line),
         "fonts": [line.face.family, *frame.fallbacks],
         "runs": [{**asdict(run), "tone": run.tone and TONES[run.tone]} for run in text],
-        "rtl": runs_leftward(line.text),
+        "is_leftward": line.is_leftward,
+        "hangs_right": line.hangs_right,
+        "side": line.side,
     }

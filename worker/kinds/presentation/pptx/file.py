@@ -14,8 +14,20 @@ from pptx.opc.constants import RELATIONSHIP_TYPE
 from pptx.oxml import parse_xml
 from pptx.oxml.ns import nsdecls
 
-from worker.kinds.presentation.deck import Deck, plain
-from worker.kinds.presentation.layout.sheet import Box, Disc, Grid, Line, Page, Panel, Picture, Plot, Shape, Words
+from worker.kinds.presentation.deck import Deck, Run, plain
+from worker.kinds.presentation.layout.sheet import (
+    FOOT_SIZE,
+    Box,
+    Disc,
+    Grid,
+    Line,
+    Page,
+    Panel,
+    Picture,
+    Plot,
+    Shape,
+    Words,
+)
 from worker.kinds.presentation.pdf.plot import told
 from worker.kinds.presentation.pptx.plot import chart_part
 from worker.kinds.presentation.pptx.shapes import DECORATIVE, at, drawn, emu, fill
@@ -29,11 +41,12 @@ from worker.kinds.presentation.pptx.template import (
     TITLE_SLIDE,
     body_place,
     empty_presentation,
+    footer_place,
     number_field,
     title_place,
     tree,
 )
-from worker.kinds.presentation.pptx.text import ANCHORS, Link, Place, paragraphs, placeholder
+from worker.kinds.presentation.pptx.text import ANCHORS, Link, Place, direction, paragraphs, placeholder
 from worker.kinds.presentation.theme import Color, Theme
 
 _NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
@@ -48,7 +61,7 @@ _TABLE = "http://schemas.openxmlformats.org/drawingml/2006/table"
 
 def write_pptx(path: Path, deck: Deck, pages: Sequence[Page], theme: Theme) -> None:
     """Write the pages; equal pages give equal bytes."""
-    presentation = empty_presentation(theme)
+    presentation = empty_presentation(theme, is_mirrored=any(page.is_mirrored for page in pages))
     layouts = {layout.name: layout for layout in presentation.slide_layouts}
     for number, page in enumerate(pages, 1):
         _add_slide(presentation, layouts, page, number, theme)
@@ -69,11 +82,17 @@ def _add_slide(presentation: Any, layouts: dict[str, Any], page: Page, number: i
             _text(place, page, shape, theme, slide.part) if shape is body else _shape(place, shape, theme, slide.part)
         )
     if page.ground == "content":
-        shapes.append(_foot(len(page.shapes) + 3, page.footer, number))
+        shapes.append(_foot(len(page.shapes) + 3, page, number, theme))
     held = slide._element.cSld
     held.replace(held.spTree, tree("".join(shapes)))
     if page.notes:
-        slide.notes_slide.notes_text_frame.text = page.notes
+        _note(slide.notes_slide.notes_text_frame, page)
+
+
+def _note(frame: Any, page: Page) -> None:
+    frame.text = page.notes
+    for paragraph in frame.paragraphs if page.is_mirrored else ():
+        paragraph._p.get_or_add_pPr().attrib.update({"algn": "r", "rtl": "1"})
 
 
 def _body(page: Page) -> Words | None:
@@ -95,11 +114,12 @@ def _layout(page: Page, body: Words | None) -> str:
 
 
 def _title(page: Page, theme: Theme, part: Any) -> str:
-    return _filled(2, "Title", page.title, title_place(theme, page.ground), theme, part)
+    return _filled(2, "Title", page.title, title_place(theme, page.ground, is_mirrored=page.is_mirrored), theme, part)
 
 
 def _text(number: int, page: Page, words: Words, theme: Theme, part: Any) -> str:
-    return _filled(number, "Text", words, body_place(theme, page.ground), theme, part)
+    place = body_place(theme, page.ground, is_mirrored=page.is_mirrored)
+    return _filled(number, "Text", words, place, theme, part)
 
 
 def _filled(number: int, name: str, words: Words, place: Place, theme: Theme, part: Any) -> str:
@@ -110,9 +130,12 @@ def _filled(number: int, name: str, words: Words, place: Place, theme: Theme, pa
     return placeholder(number, f"{name} {number - 1}", place.kind, text, at=moved, body=body)
 
 
-def _foot(number: int, footer: str, slide: int) -> str:
-    said = f"<a:p><a:r><a:rPr/><a:t>{escape(footer, quote=False)}</a:t></a:r></a:p>"
-    shown = placeholder(number, f"Footer {number - 1}", FOOTER_KIND, said) if footer else ""
+def _foot(number: int, page: Page, slide: int, theme: Theme) -> str:
+    line = Line((Run(page.footer),), FOOT_SIZE, theme.body, is_mirrored=page.is_mirrored)
+    turned = direction(line, footer_place(theme, is_mirrored=page.is_mirrored))
+    style = f"<a:pPr{turned}/>" if turned else ""
+    said = f"<a:p>{style}<a:r><a:rPr/><a:t>{escape(page.footer, quote=False)}</a:t></a:r></a:p>"
+    shown = placeholder(number, f"Footer {number - 1}", FOOTER_KIND, said) if page.footer else ""
     counted = f"<a:p>{number_field(str(slide))}</a:p>"
     return shown + placeholder(number + 1, f"Slide number {number}", NUMBER_KIND, counted)
 
@@ -163,9 +186,11 @@ def _frame(number: int, name: str, uri: str, alt: str, box: Box, held: str) -> s
 
 
 def _table(grid: Grid, theme: Theme, part: Any) -> str:
-    columns = "".join(f'<a:gridCol w="{emu(width)}"/>' for width in grid.widths)
+    # The format has rtl="1" for a table, but LibreOffice shows such a one from left to right.
+    order = -1 if grid.is_mirrored else 1
+    columns = "".join(f'<a:gridCol w="{emu(width)}"/>' for width in grid.widths[::order])
     rows = "".join(
-        f'<a:tr h="{emu(high)}">{"".join(_cell(line, grid, theme, part, is_head=row == 0) for line in lines)}</a:tr>'
+        f'<a:tr h="{emu(high)}">{"".join(_cell(line, grid, theme, part, is_head=row == 0) for line in lines[::order])}</a:tr>'
         for row, (high, lines) in enumerate(zip(grid.heights, grid.rows, strict=True))
     )
     return (

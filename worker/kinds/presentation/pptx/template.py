@@ -17,11 +17,13 @@ from pptx.oxml.ns import nsdecls, qn
 from pptx.util import Pt
 
 from worker.kinds.presentation.layout.grounds import setting
+from worker.kinds.presentation.layout.mirror import mirrored_box
 from worker.kinds.presentation.layout.sheet import (
     BODY,
     FOOT_SIZE,
     FOOTER,
     NUMBER,
+    OTHER_SIDE,
     SHEET_HEIGHT,
     SHEET_WIDTH,
     TITLE,
@@ -79,25 +81,36 @@ _NUMBER_FIELD = (
 )
 
 
-def empty_presentation(theme: Theme) -> Any:
-    """A wide presentation without slides, with the five layouts."""
-    return Presentation(io.BytesIO(_template(theme)))
+def empty_presentation(theme: Theme, *, is_mirrored: bool = False) -> Any:
+    """A wide presentation without slides, with the five layouts; mirrored for readers who begin at the right."""
+    return Presentation(io.BytesIO(_template(theme, is_mirrored)))
 
 
-def title_place(theme: Theme, ground: Ground) -> Place:
+def title_place(theme: Theme, ground: Ground, *, is_mirrored: bool) -> Place:
     """Where the title of a page stands, and how it looks there."""
-    under = setting(theme, ground)
+    under = setting(theme, ground, is_mirrored=is_mirrored)
     box = TITLE if ground == "content" else under.title
     kind = 'type="ctrTitle"' if ground == "hero" else 'type="title"'
-    size = _TITLE_SIZES[ground]
-    return Place(box, theme.head, kind, under.ink, size, bold=True, align=under.align, anchor=under.anchor)
+    place = Place(box, theme.head, kind, under.ink, _TITLE_SIZES[ground], bold=True, is_leftward=is_mirrored)
+    return replace(place, align=under.align, anchor=under.anchor)
 
 
-def body_place(theme: Theme, ground: Ground) -> Place:
+def body_place(theme: Theme, ground: Ground, *, is_mirrored: bool) -> Place:
     """Where the text of a page stands, and how it looks there."""
-    under = setting(theme, ground)
+    under = setting(theme, ground, is_mirrored=is_mirrored)
     box = BODY if ground == "content" else under.body
-    return Place(box, theme.body, _BODY_KINDS[ground], under.ink, _BODY_SIZE, align=under.align)
+    kind = _BODY_KINDS[ground]
+    return Place(box, theme.body, kind, under.ink, _BODY_SIZE, align=under.align, is_leftward=is_mirrored)
+
+
+def footer_place(theme: Theme, *, is_mirrored: bool) -> Place:
+    """Where the footer stands, and how it looks there."""
+    place = Place(FOOTER, theme.body, 'type="ftr" sz="quarter" idx="3"', "muted", FOOT_SIZE, anchor="middle")
+    return _mirrored(place) if is_mirrored else place
+
+
+def _mirrored(place: Place) -> Place:
+    return replace(place, box=mirrored_box(place.box), align=OTHER_SIDE[place.align], is_leftward=True)
 
 
 def tree(shapes: str) -> Any:
@@ -111,23 +124,25 @@ def number_field(shown: str) -> str:
 
 
 @lru_cache
-def _template(theme: Theme) -> bytes:
+def _template(theme: Theme, is_mirrored: bool) -> bytes:
     presentation = Presentation()
     presentation.slide_width, presentation.slide_height = Pt(SHEET_WIDTH), Pt(SHEET_HEIGHT)
     presentation.element.sldSz.attrib.pop("type")  # it says 4:3
+    if is_mirrored:
+        presentation.element.set("rtl", "1")
     _drop(presentation.part, RELATIONSHIP_TYPE.PRINTER_SETTINGS)
     _drop(presentation.part.package, RELATIONSHIP_TYPE.THUMBNAIL)
     presentation.part.package.part_related_by(RELATIONSHIP_TYPE.EXTENDED_PROPERTIES).blob = _PROPERTIES.encode()
     _undate(presentation.core_properties)
     master = presentation.slide_master
     master.part.part_related_by(RELATIONSHIP_TYPE.THEME).blob = theme_xml(theme).encode()
-    _redraw_master(master, theme)
+    _redraw_master(master, theme, is_mirrored=is_mirrored)
     for layout in list(presentation.slide_layouts):
         if layout.name == _BLANK:
             layout._element.attrib.update({"type": "cust", "userDrawn": "1"})
-            _redraw(layout, CLOSING, theme)
+            _redraw(layout, CLOSING, theme, is_mirrored=is_mirrored)
         elif layout.name in LAYOUTS:
-            _redraw(layout, layout.name, theme)
+            _redraw(layout, layout.name, theme, is_mirrored=is_mirrored)
         else:
             presentation.slide_layouts.remove(layout)
     saved = io.BytesIO()
@@ -147,11 +162,14 @@ def _drop(part: Any, relationship: str) -> None:
         relationships.pop(key)
 
 
-def _redraw_master(master: Any, theme: Theme) -> None:
-    title, body = title_place(theme, "content"), body_place(theme, "content")
-    foot = Place(FOOTER, theme.body, 'type="ftr" sz="quarter" idx="3"', "muted", FOOT_SIZE, anchor="middle")
+def _redraw_master(master: Any, theme: Theme, *, is_mirrored: bool) -> None:
+    title = title_place(theme, "content", is_mirrored=is_mirrored)
+    body = body_place(theme, "content", is_mirrored=is_mirrored)
+    foot = footer_place(theme, is_mirrored=False)
     date = replace(foot, box=_DATE, kind='type="dt" sz="half" idx="2"', align="right")
     number = replace(date, box=NUMBER, kind='type="sldNum" sz="quarter" idx="4"')
+    if is_mirrored:
+        foot, date, number = _mirrored(foot), _mirrored(date), _mirrored(number)
     shapes = (
         _defined(2, "Title", title, _prompt("Title")),
         _defined(3, "Text", replace(body, kind='type="body" idx="1"'), _outline()),
@@ -166,11 +184,12 @@ def _redraw_master(master: Any, theme: Theme) -> None:
     styles.replace(styles.find(qn("p:bodyStyle")), parse_xml(_body_style(body)))
 
 
-def _redraw(layout: Any, name: str, theme: Theme) -> None:
+def _redraw(layout: Any, name: str, theme: Theme, *, is_mirrored: bool) -> None:
     ground = LAYOUTS[name]
-    under = setting(theme, ground)
+    under = setting(theme, ground, is_mirrored=is_mirrored)
     shapes = [drawn(number, shape, theme) for number, shape in enumerate(under.shapes, 20)]
-    title, body = title_place(theme, ground), body_place(theme, ground)
+    title = title_place(theme, ground, is_mirrored=is_mirrored)
+    body = body_place(theme, ground, is_mirrored=is_mirrored)
     if ground == "content":
         fills, ink = "", ""
         shapes.append(placeholder(2, "Title", title.kind, _prompt("Title")))
@@ -205,9 +224,13 @@ def _defined(number: int, name: str, place: Place, text: str, style: str = "") -
 
 def _style(place: Place, theme: Theme) -> str:
     return (
-        f'<a:lvl1pPr marL="0" indent="0" algn="{ALIGNS[place.align]}"><a:buNone/>'
+        f'<a:lvl1pPr marL="0" indent="0"{_direction(place)}><a:buNone/>'
         f'<a:defRPr sz="{round(place.size * 100)}">{fill(place.color, theme)}</a:defRPr></a:lvl1pPr>'
     )
+
+
+def _direction(place: Place) -> str:
+    return f' algn="{ALIGNS[place.align]}" rtl="{int(place.is_leftward)}"'
 
 
 def _prompt(text: str) -> str:
@@ -227,14 +250,14 @@ def _number() -> str:
 
 def _title_style(place: Place) -> str:
     return (
-        f'<p:titleStyle {nsdecls("p", "a")}><a:lvl1pPr algn="l" rtl="0"><a:lnSpc><a:spcPct val="95000"/></a:lnSpc>'
+        f'<p:titleStyle {nsdecls("p", "a")}><a:lvl1pPr{_direction(place)}><a:lnSpc><a:spcPct val="95000"/></a:lnSpc>'
         f'<a:spcBef><a:spcPct val="0"/></a:spcBef><a:buNone/>{_default(place.size, "mj", bold=True)}</a:lvl1pPr></p:titleStyle>'
     )
 
 
 def _body_style(place: Place) -> str:
     levels = "".join(
-        f'<a:lvl{number}pPr marL="{emu(24 * number)}" indent="{-emu(24)}" algn="l" rtl="0">'
+        f'<a:lvl{number}pPr marL="{emu(24 * number)}" indent="{-emu(24)}"{_direction(place)}>'
         f'<a:spcBef><a:spcPts val="{1000 if number == 1 else 500}"/></a:spcBef>'
         f'<a:buClr><a:schemeClr val="accent1"/></a:buClr><a:buFontTx/><a:buChar char="{bullet}"/>'
         f"{_default(max(place.size - 2 * (number - 1), 16), 'mn')}</a:lvl{number}pPr>"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from worker.kinds.presentation.deck import Align, Run, runs_leftward
+from worker.kinds.presentation.deck import Align, Run, Text
 from worker.kinds.presentation.layout.fit import CODE
 from worker.kinds.presentation.layout.sheet import Anchor, Box, Line
 from worker.kinds.presentation.pptx.shapes import SCHEME, emu, fill
@@ -17,8 +17,8 @@ MOST_COUNTED = 32_767
 """The highest number that a list may begin with in the format."""
 ANCHORS: dict[Anchor, str] = {"top": "t", "middle": "ctr", "bottom": "b"}
 ALIGNS: dict[Align, str] = {"left": "l", "center": "ctr", "right": "r"}
-_LEFTWARD: dict[Align, str] = {"left": "r", "center": "ctr", "right": "r"}
-"""Text from right to left begins at the right; what is to stand at the right does so, whatever the script."""
+_RIGHTWARD = "\u200e"
+"""Put around text, it keeps its signs in place in a paragraph that runs the other way."""
 _FIXED_PITCH = "49"
 _BOXES = "☐☑☒"
 _KEEPS_ITS_COLOR = (
@@ -40,6 +40,7 @@ class Place:
     bold: bool = False
     align: Align = "left"
     anchor: Anchor = "top"
+    is_leftward: bool = False
 
 
 def placeholder(number: int, name: str, kind: str, text: str, *, at: str = "", body: str = "", style: str = "") -> str:
@@ -58,25 +59,40 @@ def paragraphs(lines: Sequence[Line], place: Place, theme: Theme, link: Link) ->
 
 
 def _paragraph(line: Line, start: int, place: Place, theme: Theme, link: Link) -> str:
-    runs = "".join(_run(run, line, place, theme, link) for run in line.text)
+    text = line.text if _is_leftward(line) == line.is_leftward else _held_rightward(line.text)
+    runs = "".join(_run(run, line, place, theme, link) for run in text)
     end = "" if runs else f'<a:endParaRPr sz="{round(line.size * 100)}"/>'
     return f"<a:p>{_paragraph_style(line, start, place)}{runs}{end}</a:p>"
 
 
 def _paragraph_style(line: Line, start: int, place: Place) -> str:
-    leftward = runs_leftward(line.text)
     said = f' marL="{emu(line.indent)}" indent="{-emu(line.hang) if line.marker else 0}"'
     if line.level:
         said += f' lvl="{line.level}"'
-    if leftward:
-        said += f' algn="{_LEFTWARD[line.align]}" rtl="1"'
-    elif line.align != place.align:
-        said += f' algn="{ALIGNS[line.align]}"'
+    said += direction(line, place)
     spacing = (
         f'<a:lnSpc><a:spcPts val="{round(line.leading * line.size * 100)}"/></a:lnSpc>'
         f'<a:spcBef><a:spcPts val="{round(line.before * 100)}"/></a:spcBef>'
     )
     return f"<a:pPr{said}>{spacing}{_bullet(line, start)}</a:pPr>"
+
+
+def direction(line: Line, place: Place) -> str:
+    """At which side a paragraph stands where its place says otherwise, and which way it runs if either runs leftward.
+
+    LibreOffice does not ask a footer's place for the latter.
+    """
+    said = f' algn="{ALIGNS[line.side]}"' if line.side != place.align else ""
+    return f'{said} rtl="{int(_is_leftward(line))}"' if _is_leftward(line) or place.is_leftward else said
+
+
+def _is_leftward(line: Line) -> bool:
+    """A paragraph that runs leftward has its indent and its marker at the right, and no other has."""
+    return line.hangs_right if line.indent else line.is_leftward
+
+
+def _held_rightward(text: Text) -> Text:
+    return (Run(_RIGHTWARD), *text, Run(_RIGHTWARD))
 
 
 def _bullet(line: Line, start: int) -> str:
