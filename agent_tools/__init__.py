@@ -1,8 +1,9 @@
 """The agent's door, and what the author of a job kind imports."""
 
 from agent_tools.jobs.artifacts import Artifact, Result
+from agent_tools.jobs.asks import Answer
 from agent_tools.jobs.context import GiveUp, JobContext, TryAgain
 from agent_tools.jobs.kinds import job_kind
 from agent_tools.jobs.signature import Needs, RequiredUnless
 
-__all__ = ["Artifact", "GiveUp", "JobContext", "Needs", "RequiredUnless", "Result", "TryAgain", "job_kind"]
+__all__ = ["Answer", "Artifact", "GiveUp", "JobContext", "Needs", "RequiredUnless", "Result", "TryAgain", "job_kind"]

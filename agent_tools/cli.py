@@ -73,7 +73,7 @@ def link(person: Annotated[str, typer.Argument(help="Who is to be signed in.")] 
 
     async def make() -> str:
         settings = Settings.read()
-        base = _address(settings)
+        base = settings.address()
         if not base:
             raise Misconfigured("No 'backburner up' serves pages here. Start it, or set BACKBURNER_PUBLIC_URL.")
         async with Backburner.open(settings) as backburner:
@@ -92,7 +92,7 @@ def mcp() -> None:
 
     async def serve() -> None:
         async with Backburner.open(settings) as backburner:
-            await serve_stdio(await _as_local_agent(backburner, settings), Addresses(_address(settings)))
+            await serve_stdio(await _as_local_agent(backburner, settings), Addresses(settings.address()))
 
     asyncio.run(serve())
 
@@ -416,12 +416,6 @@ async def _as_local_agent(backburner: Backburner, settings: Settings) -> Backbur
     async with HandsStore.open(settings.database_url, size=1) as hands:
         who = await Keys(hands).principal_of_token(secret) if secret else None
     return backburner.acting_as(who or backburner.who._replace(scopes=AGENT_SCOPES))
-
-
-def _address(settings: Settings) -> str | None:
-    """Where pages are served; None where they are not."""
-    runtime = Runtime.read(Home(settings.home))
-    return settings.public_url or (runtime.http_url if runtime else None)
 
 
 def _settings_with_log() -> Settings:

@@ -115,6 +115,11 @@ class Settings(BaseSettings):
         """The folder of the artifact store."""
         return Path(self.artifacts_url.removeprefix("file://")) if self.artifacts_url else Home(self.home).artifacts
 
+    def address(self) -> str | None:
+        """Where this installation is served just now; None where it is not."""
+        runtime = None if self.public_url else Runtime.read(Home(self.home))
+        return self.public_url.rstrip("/") or (runtime.http_url if runtime else None)
+
     def attached(self) -> "Settings":
         """These settings with the addresses of the running `up` filled in. Raises Misconfigured when none runs."""
         if self.database_url and self.redis_url:

@@ -1,5 +1,6 @@
 """The door's side of the book: what one tenant may ask and read, as the role backburner_door."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from psycopg.types.json import Jsonb
 
+from agent_tools.jobs.asks import Ask, Parent
 from agent_tools.jobs.job import Event, Job, Worker
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool
@@ -49,6 +51,45 @@ class Cancelled(NamedTuple):
 
     id: str
     fence: int | None
+
+
+class Answered(NamedTuple):
+    """What became of an answer: `outcome` answered, taken, changed, expired, ended, own or gone (see answer_asks).
+
+    `by_name`, `at` and `answer` are of the answer that is in force. `dispatch` is None where the job is not to be rung.
+    """
+
+    place: int
+    outcome: str
+    ask: int
+    job: str | None
+    by_name: str | None
+    at: datetime | None
+    answer: Mapping[str, Any] | None
+    dispatch: int | None
+    queue: str | None
+    priority: int | None
+
+
+@dataclass(frozen=True)
+class AskFilter:
+    """Which questions a list shows; the defaults mean all of the tenant's that are open."""
+
+    ids: Sequence[int] | None = None
+    open_only: bool = True
+    jobs: Sequence[str] | None = None
+    batch_id: str | None = None
+    after: tuple[datetime, int] | None = None
+    """Where the page before ended: the last one's asked_at and id."""
+
+
+_ASK_CONDITIONS: Mapping[str, str] = {
+    "ids": "a.id = ANY(%(ids)s)",
+    "open_only": "a.answered_at IS NULL AND a.withdrawn_at IS NULL",
+    "jobs": "a.job_id = ANY(%(jobs)s)",
+    "batch_id": "j.batch_id = %(batch_id)s",
+    "after": "(a.asked_at, a.id) > (%(after_at)s, %(after_id)s)",
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +148,9 @@ class DoorStore:
     async def create(
         self, tenant: int, principal: int, jobs: Sequence[Fields], *, guard_s: float, is_batch: bool
     ) -> list[Created]:
-        """All of `jobs` or none, in order. Raises Conflict for a key used for another request, NotNow for a redo too early."""
+        """All of `jobs` or none, in order. Raises Conflict for a key used for another request, NotNow for a redo too early,
+        JobNotFound for a job to come after that is not there.
+        """
         batch = {"tenant": tenant, "principal": principal, "jobs": list(jobs), "guard_s": guard_s, "is_batch": is_batch}
         return [
             Created(**row)
@@ -122,6 +165,12 @@ class DoorStore:
         """Those that had not ended; the others are missing."""
         batch = {"tenant": tenant, "principal": principal, "jobs": list(ids), "reason": reason}
         return [Cancelled(**row) for row in await self._call("SELECT id, fence FROM cancel_jobs(%s)", batch)]
+
+    async def answer(self, tenant: int, principal: int, answers: Sequence[Fields], *, own: bool) -> list[Answered]:
+        """Each for itself, in order. `own`: whether the principal may answer what it asked itself."""
+        batch = {"tenant": tenant, "principal": principal, "own": own, "answers": list(answers)}
+        text = "SELECT place, outcome, ask, job, by_name, at, answer, dispatch, queue, priority FROM answer_asks(%s) ORDER BY place"
+        return [Answered(**row) for row in await self._call(text, batch)]
 
     async def organise(self, tenant: int, principal: int, ids: Sequence[str], changes: Fields) -> Moved:
         """Set what `changes` names on these jobs."""
@@ -150,6 +199,25 @@ class DoorStore:
         where, parameters = _where(wanted)
         text = f"{queries()['job_columns']} {where} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
         return [rows.job(row) for row in await self._read(tenant, text, {**parameters, "limit": limit})]
+
+    async def asks(self, tenant: int, wanted: AskFilter, *, limit: int = 100) -> list[Ask]:
+        """The tenant's questions that fit, the oldest first."""
+        given = {name: value for name in _ASK_CONDITIONS if (value := getattr(wanted, name)) not in (None, False)}
+        where = " AND ".join(["WHERE a.tenant_id = current_tenant()", *(_ASK_CONDITIONS[name] for name in given)])
+        parameters: dict[str, Any] = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
+        }
+        if wanted.after:
+            parameters["after_at"], parameters["after_id"] = wanted.after
+        text = f"{queries()['asks']} {where} ORDER BY a.asked_at, a.id LIMIT %(limit)s"
+        return [Ask(**row) for row in await self._read(tenant, text, {**parameters, "limit": limit})]
+
+    async def parents(self, tenant: int, jobs: Sequence[str]) -> dict[str, list[Parent]]:
+        """Job id → the jobs that it comes after, for those that come after any."""
+        parents: dict[str, list[Parent]] = defaultdict(list)
+        for row in await self._read(tenant, queries()["parents"], {"jobs": list(jobs)}):
+            parents[row.pop("job")].append(Parent(**row))
+        return parents
 
     async def ids(self, tenant: int, wanted: Filter, *, limit: int) -> list[str]:
         """Only the ids of the tenant's jobs that fit, newest first."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -10,6 +11,7 @@ from agent_tools.jobs.job import StoredArtifact
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
 from sql.schema import HANDS
+from sql.watch import RING, Due, Woken, woken
 
 Fields = Mapping[str, Any]
 
@@ -25,6 +27,26 @@ class Claim(NamedTuple):
     fence: int
     attempt: int
     timeout_s: float
+    waiting_on: str | None = None
+    """What it waited for last, not for other jobs; None: it never did."""
+    waited_s: float | None = None
+    """Since when, over all looks."""
+
+
+class Settled(NamedTuple):
+    """How a job stands after its attempt ended. `is_awaited`: it has ended, and others waited for that."""
+
+    status: str
+    is_awaited: bool
+
+
+class Reaction(NamedTuple):
+    """What became of a question: `answer` None where nobody has answered."""
+
+    answer: Mapping[str, Any] | None
+    at: datetime | None
+    by_name: str | None
+    is_expired: bool
 
 
 class Recorded(NamedTuple):
@@ -80,7 +102,7 @@ class HandsStore:
     async def claim(self, worker: int, lease_s: float, kinds: Fields, ids: Sequence[str]) -> list[Claim]:
         """Those of `ids` that are ours now. `kinds` are the announced ones, each with timeout_s and max_attempts."""
         batch = {"worker": worker, "lease_s": lease_s, "kinds": dict(kinds), "jobs": list(ids)}
-        text = "SELECT id, tenant_id, kind, title, args, fence, attempt, timeout_s FROM claim_jobs(%s)"
+        text = "SELECT id, tenant_id, kind, title, args, fence, attempt, timeout_s, waiting_on, waited_s FROM claim_jobs(%s)"
         return [Claim(*row.values()) for row in await self._call(text, batch)]
 
     async def claimed(self, worker: int, ids: Sequence[str]) -> list[tuple[str, int]]:
@@ -92,10 +114,27 @@ class HandsStore:
         """Write how far running jobs are; gives those that are still ours."""
         return {row["id"] for row in await self._call("SELECT id FROM progress_jobs(%s)", {"jobs": list(said)})}
 
-    async def settle(self, endings: Sequence[Fields]) -> dict[tuple[str, int], str]:
-        """Write how attempts ended: (id, fence) → the status that each has now."""
-        found = await self._call("SELECT id, fence, status FROM settle_jobs(%s)", {"jobs": list(endings)})
-        return {(row["id"], row["fence"]): row["status"] for row in found}
+    async def settle(self, endings: Sequence[Fields]) -> dict[tuple[str, int], Settled]:
+        """Write how attempts ended: (id, fence) → how each job stands now."""
+        text = "SELECT id, fence, status, is_awaited FROM settle_jobs(%s)"
+        found = await self._call(text, {"jobs": list(endings)})
+        return {(row["id"], row["fence"]): Settled(row["status"], row["is_awaited"]) for row in found}
+
+    async def wake(self) -> list[Woken]:
+        """Look at waiting jobs that are due; gives those that do not wait any longer."""
+        return woken(await self._call("SELECT id, status FROM wake_jobs(%s)", {}))
+
+    async def ring(self) -> list[Due]:
+        """Mark what is due and was never rung, and give it: the caller rings."""
+        return [Due(*row.values()) for row in await self._call(RING, {})]
+
+    async def nudge(self, job_id: str) -> bool:
+        """Have a job look again at what it waits for outside; False where it waits for nothing there."""
+        return bool(await self._call("SELECT id FROM nudge_job(%s)", {"id": job_id}))
+
+    async def secret(self) -> bytes:
+        """The installation's, from which the addresses that others call back are made."""
+        return bytes((await self._call(queries()["secret"], None))[0]["secret"])
 
     async def look(self, job_id: str, fence: int) -> Look | None:
         """How the job stands under this fence; None when it is gone or was claimed again."""
@@ -112,6 +151,11 @@ class HandsStore:
     async def record_step(self, step: Fields) -> bool:
         """Keep a step's value, in place of one that was kept before; False when the job is no longer ours."""
         return bool(await self._call("SELECT id FROM record_step(%s)", step))
+
+    async def ask(self, tenant: int, job_id: str, name: str, shown_hash: bytes) -> Reaction | None:
+        """What became of the job's question of this name that shows exactly this; None: it was never asked."""
+        found = await self._call(queries()["ask"], None, tenant=tenant, job=job_id, name=name, shown_hash=shown_hash)
+        return Reaction(**found[0]) if found else None
 
     async def artifacts(self, tenant: int, job_id: str) -> list[StoredArtifact] | None:
         """The files of a completed job of the tenant; None where there is no such job."""

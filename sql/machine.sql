@@ -30,10 +30,41 @@ END $$;
 CREATE OR REPLACE FUNCTION backoff(errors int) RETURNS interval LANGUAGE sql VOLATILE
   RETURN make_interval(secs => least(5 * power(2, errors - 1), 600) * (0.5 + random() / 2));
 
+-- Locks these jobs, and with them those that wait for them, in the one order in which everybody locks: an end and a
+-- cancel of what hangs on it must not wait for each other.
+CREATE OR REPLACE FUNCTION lock_with_dependants(jobs_meant text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  dependants constant text[] := ARRAY(SELECT l.job_id FROM jobs p JOIN job_links l ON l.tenant_id = p.tenant_id AND l.after_id = p.id
+                                       WHERE p.id = ANY (jobs_meant));
+BEGIN
+  IF cardinality(dependants) > 0 THEN
+    PERFORM FROM jobs j WHERE j.id = ANY (jobs_meant || dependants) ORDER BY j.id FOR UPDATE;
+  END IF;
+END $$;
+
+-- What ends leave behind: open questions are withdrawn, and whoever waits for these jobs is to be looked at. True where
+-- somebody does. A statement of its own after the one that ended them: a job that was created meanwhile to come after
+-- one of them had its lock, and only a new snapshot sees it.
+CREATE OR REPLACE FUNCTION follow_ends(ended text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE asks a SET withdrawn_at = now() FROM jobs j
+   WHERE j.id = ANY (ended) AND j.waiting_on IS NOT NULL AND a.tenant_id = j.tenant_id AND a.job_id = j.id
+     AND a.answered_at IS NULL AND a.withdrawn_at IS NULL;
+  WITH dependants AS MATERIALIZED (
+    SELECT d.id FROM jobs d
+     WHERE d.status = 'waiting' AND d.waiting_for = 'jobs'
+       AND d.id IN (SELECT l.job_id FROM jobs p JOIN job_links l ON l.tenant_id = p.tenant_id AND l.after_id = p.id WHERE p.id = ANY (ended))
+     ORDER BY d.id FOR NO KEY UPDATE
+  )
+  UPDATE jobs j SET look_at = now() FROM dependants d WHERE j.id = d.id;
+  RETURN FOUND;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------ the door's verbs
 
--- → queued. Gives every asked position its job: a new one, or the one that it is the same as. A repeated
--- idempotency key is the same job if the request is the same, else BB001; a redo of what has not ended is BB002.
+-- → queued, or waiting where it comes `after` others: ids, or places in the same batch. Gives every asked position its
+-- job: a new one, or the one that it is the same as. A repeated idempotency key is the same job if the request is the
+-- same, else BB001; a redo of what has not ended is BB002, a job to come after one that is not there BB004.
 CREATE OR REPLACE FUNCTION create_jobs(batch jsonb)
   RETURNS TABLE (place int, id text, created boolean, dispatch int, queue text, priority smallint)
   LANGUAGE plpgsql AS $$
@@ -43,6 +74,7 @@ DECLARE
   the_principal constant bigint := (batch ->> 'principal')::bigint;
   guard constant interval := make_interval(secs => (batch ->> 'guard_s')::float8);
   the_batch text;
+  parents text[];
   clashing text;
   constraint_hit text;
 BEGIN
@@ -73,6 +105,22 @@ BEGIN
     END IF;
   END IF;
 
+  parents := ARRAY(SELECT DISTINCT jsonb_path_query(batch, '$.jobs[*].after[*] ? (@.type() == "string")') #>> '{}');
+  IF cardinality(parents) > 0 THEN
+    -- Until this is kept, none of them ends: an end looks for whoever waits for it. Together with the jobs whose keys may
+    -- be repeated here, so that locks are taken in the one order.
+    PERFORM FROM jobs j
+      WHERE j.tenant_id = the_tenant
+        AND (j.id = ANY (parents)
+             OR j.principal_id = the_principal AND j.idempotency_key IN (SELECT e ->> 'idempotency_key' FROM jsonb_array_elements(batch -> 'jobs') AS e))
+      ORDER BY j.id FOR KEY SHARE;
+    SELECT string_agg(wanted, ', ' ORDER BY wanted) INTO clashing FROM unnest(parents) AS wanted
+     WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.tenant_id = the_tenant AND j.id = wanted);
+    IF clashing IS NOT NULL THEN
+      RAISE EXCEPTION 'no such job: %', clashing USING ERRCODE = 'BB004', DETAIL = clashing;
+    END IF;
+  END IF;
+
   LOOP
     BEGIN
       IF (batch ->> 'is_batch')::boolean THEN
@@ -84,7 +132,7 @@ BEGIN
           FROM jsonb_array_elements(batch -> 'jobs') WITH ORDINALITY AS e (job, ordinality),
                jsonb_to_record(e.job) AS r (kind text, queue text, title text, args jsonb, subject_folded text, labels jsonb,
                  priority smallint, run_after timestamptz, redo_of text, idempotency_key text, request_hash text,
-                 args_hash text, again boolean)
+                 args_hash text, again boolean, after jsonb, if_parent_fails text)
       ), same AS MATERIALIZED (
         -- One look into jobs_same per job. The hash is decoded above: under row-level security a condition that calls
         -- decode() on the way may not use an index, and every job of the tenant would be read.
@@ -96,11 +144,13 @@ BEGIN
          WHERE a.idempotency_key IS NULL AND NOT a.again
       ), made AS (
         INSERT INTO jobs AS j (id, tenant_id, principal_id, kind, queue, title, args, subject_id, labels, priority, run_after, redo_of,
-                               batch_id, idempotency_key, request_hash, args_hash, rung_at, dispatch)
+                               batch_id, idempotency_key, request_hash, args_hash, status, waiting_for, waiting_since, look_at, rung_at, dispatch)
         SELECT a.id, the_tenant, the_principal, a.kind, a.queue, a.title, a.args, s.id, a.labels, a.priority, coalesce(a.run_after, now()),
                a.redo_of, the_batch, a.idempotency_key, decode(a.request_hash, 'hex'), a.same_as,
-               CASE WHEN a.run_after IS NULL OR a.run_after <= now() THEN now() END,
-               CASE WHEN a.run_after IS NULL OR a.run_after <= now() THEN 1 ELSE 0 END
+               CASE WHEN a.after IS NULL THEN 'queued' ELSE 'waiting' END, CASE WHEN a.after IS NOT NULL THEN 'jobs' END,
+               CASE WHEN a.after IS NOT NULL THEN now() END, CASE WHEN a.after IS NOT NULL THEN now() END,
+               CASE WHEN a.after IS NULL AND (a.run_after IS NULL OR a.run_after <= now()) THEN now() END,
+               CASE WHEN a.after IS NULL AND (a.run_after IS NULL OR a.run_after <= now()) THEN 1 ELSE 0 END
           FROM asked a LEFT JOIN subjects s ON s.tenant_id = the_tenant AND s.folded = a.subject_folded
          WHERE NOT EXISTS (SELECT FROM same WHERE same.place = a.place)
            AND NOT EXISTS (SELECT FROM asked b WHERE b.idempotency_key = a.idempotency_key AND b.place < a.place)
@@ -113,14 +163,22 @@ BEGIN
         INSERT INTO job_steps (tenant_id, job_id, name, args_hash, reuse, value, took_s, recorded_at)
         SELECT the_tenant, m.id, s.name, s.args_hash, s.reuse, s.value, s.took_s, s.recorded_at
           FROM made m JOIN job_steps s ON s.tenant_id = the_tenant AND s.job_id = m.redo_of WHERE m.created
+      ), placed AS MATERIALIZED (
+        SELECT a.place, m.id, true AS created, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.id = a.id
+        UNION ALL
+        SELECT a.place, m.id, false, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.idempotency_key = a.idempotency_key
+         WHERE m.id <> a.id AND refuse_other_request(m.request_hash, a.request_hash, a.idempotency_key)
+        UNION ALL
+        SELECT s.place, s.id, false, s.dispatch, s.queue, s.priority FROM same s
+      ), linked AS (
+        INSERT INTO job_links (tenant_id, job_id, after_id, if_parent_fails)
+        SELECT the_tenant, m.id, coalesce(parent.id, wanted.value #>> '{}'), a.if_parent_fails
+          FROM asked a JOIN made m ON m.id = a.id AND m.created
+               CROSS JOIN LATERAL jsonb_array_elements(a.after) AS wanted (value)
+               LEFT JOIN placed parent ON parent.place = CASE WHEN jsonb_typeof(wanted.value) = 'number' THEN wanted.value::int END
+            ON CONFLICT DO NOTHING
       )
-      SELECT a.place, m.id, true, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.id = a.id
-      UNION ALL
-      SELECT a.place, m.id, false, m.dispatch, m.queue, m.priority FROM asked a JOIN made m ON m.idempotency_key = a.idempotency_key
-       WHERE m.id <> a.id AND refuse_other_request(m.request_hash, a.request_hash, a.idempotency_key)
-      UNION ALL
-      SELECT s.place, s.id, false, s.dispatch, s.queue, s.priority FROM same s
-      ORDER BY 1;
+      SELECT p.place, p.id, p.created, p.dispatch, p.queue, p.priority FROM placed p ORDER BY 1;
       RETURN;
     EXCEPTION WHEN unique_violation THEN
       GET STACKED DIAGNOSTICS constraint_hit = CONSTRAINT_NAME;
@@ -143,15 +201,18 @@ END $$;
 -- queued, running, waiting → cancelled. Gives the fence under which a worker may be running it.
 CREATE OR REPLACE FUNCTION cancel_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+  meant constant text[] := ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs'));
 BEGIN
   PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  PERFORM lock_with_dependants(meant);
   RETURN QUERY
   WITH wanted AS MATERIALIZED (
     SELECT j.id, j.status FROM jobs j
-     WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (SELECT jsonb_array_elements_text(batch -> 'jobs'))
+     WHERE j.tenant_id = (batch ->> 'tenant')::bigint AND j.id = ANY (meant)
        AND j.status IN ('queued', 'running', 'waiting') ORDER BY j.id FOR UPDATE
   ), cancelled AS (
-    UPDATE jobs j SET status = 'cancelled', waiting_for = NULL, lease_until = NULL, deadline_at = NULL, worker_id = NULL,
+    UPDATE jobs j SET status = 'cancelled', waiting_for = NULL, look_at = NULL, lease_until = NULL, deadline_at = NULL, worker_id = NULL,
            finished_at = now(), keep_until = now() + interval '30 days', version = j.version + 1
       FROM wanted WHERE j.id = wanted.id
     RETURNING j.id, j.tenant_id, j.fence, wanted.status AS was
@@ -161,6 +222,67 @@ BEGIN
       FROM cancelled c
   )
   SELECT c.id, CASE WHEN c.was = 'running' THEN c.fence END FROM cancelled c;
+  PERFORM follow_ends(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (meant) AND j.status = 'cancelled'));
+END $$;
+
+-- Questions: open → answered, once; and the jobs that are parked for them waiting → queued, to be rung by the caller. Each
+-- for itself: `outcome` is answered · taken (who was first, when, with what) · changed (something else is shown now) ·
+-- expired · ended · own (the asker may not answer itself) · gone (no such question here).
+CREATE OR REPLACE FUNCTION answer_asks(batch jsonb)
+  RETURNS TABLE (place int, outcome text, ask bigint, job text, by_name text, at timestamptz, answer jsonb, dispatch int, queue text, priority smallint)
+  LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  the_tenant constant bigint := (batch ->> 'tenant')::bigint;
+  the_principal constant bigint := (batch ->> 'principal')::bigint;
+  given record;
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  PERFORM FROM jobs j
+    WHERE j.tenant_id = the_tenant
+      AND j.id IN (SELECT a.job_id FROM jsonb_array_elements(batch -> 'answers') AS e JOIN asks a ON a.tenant_id = the_tenant AND a.id = (e ->> 'ask')::bigint)
+    ORDER BY j.id FOR UPDATE;
+  -- A statement each, and so a snapshot from after the locks: what was decided meanwhile is seen.
+  FOR given IN SELECT e.ordinality::int - 1 AS place, r.* FROM jsonb_array_elements(batch -> 'answers') WITH ORDINALITY AS e (answer, ordinality),
+                      jsonb_to_record(e.answer) AS r (ask bigint, answer jsonb, shown_hash text) ORDER BY 1 LOOP
+    RETURN QUERY
+    WITH meant AS MATERIALIZED (
+      SELECT a.id, a.job_id, a.name, a.answered_at, a.answered_by, a.answer,
+             CASE WHEN a.answered_at IS NOT NULL THEN 'taken'
+                  WHEN a.deadline_at <= now() THEN 'expired'
+                  WHEN a.withdrawn_at IS NOT NULL AND EXISTS (
+                    SELECT FROM asks o WHERE o.tenant_id = a.tenant_id AND o.job_id = a.job_id AND o.name = a.name AND o.id <> a.id AND o.withdrawn_at IS NULL)
+                    THEN 'changed'
+                  WHEN a.withdrawn_at IS NOT NULL OR j.finished_at IS NOT NULL THEN 'ended'
+                  WHEN a.shown_hash <> decode(given.shown_hash, 'hex') THEN 'changed'
+                  WHEN j.principal_id = the_principal AND NOT (batch ->> 'own')::boolean THEN 'own'
+                  ELSE 'answered' END AS outcome
+        FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
+       WHERE a.tenant_id = the_tenant AND a.id = given.ask
+    ), written AS (
+      UPDATE asks a SET answer = given.answer, answered_at = now(), answered_by = the_principal
+        FROM meant m WHERE a.tenant_id = the_tenant AND a.id = m.id AND m.outcome = 'answered'
+      RETURNING a.id, a.job_id, a.name, a.answered_at, a.answered_by, a.answer
+    ), woken AS (
+      UPDATE jobs j
+         SET version = j.version + 1, status = CASE WHEN parked.here THEN 'queued' ELSE j.status END,
+             waiting_for = CASE WHEN NOT parked.here THEN j.waiting_for END, look_at = CASE WHEN NOT parked.here THEN j.look_at END,
+             run_after = CASE WHEN parked.here THEN now() ELSE j.run_after END,
+             rung_at = CASE WHEN parked.here THEN now() ELSE j.rung_at END, dispatch = j.dispatch + parked.here::int
+        FROM (SELECT w.job_id, coalesce(p.status = 'waiting' AND p.waiting_for = 'person' AND p.waiting_on = w.name, false) AS here
+                FROM written w JOIN jobs p ON p.tenant_id = the_tenant AND p.id = w.job_id) AS parked
+       WHERE j.tenant_id = the_tenant AND j.id = parked.job_id
+      RETURNING j.id, CASE WHEN parked.here THEN j.dispatch END AS dispatch, j.queue, j.priority
+    ), told AS (
+      INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
+      SELECT the_tenant, w.job_id, the_principal, 'answered', jsonb_build_object('ask', w.id, 'name', w.name, 'decision', w.answer -> 'decision')
+        FROM written w
+    )
+    SELECT given.place, coalesce(m.outcome, 'gone'), given.ask, m.job_id, p.name, coalesce(w.answered_at, m.answered_at),
+           coalesce(w.answer, m.answer), k.dispatch, k.queue, k.priority
+      FROM (SELECT) AS always LEFT JOIN meant m ON true LEFT JOIN written w ON true LEFT JOIN woken k ON true
+           LEFT JOIN principals p ON p.tenant_id = the_tenant AND p.id = coalesce(w.answered_by, m.answered_by);
+  END LOOP;
 END $$;
 
 -- Any status. Sets what is named in `set`: subject (null: unorganised), title, labels. Gives what changed, and from what.
@@ -267,7 +389,9 @@ BEGIN
        AND j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.id FOR UPDATE
   ), deleted AS (
     DELETE FROM jobs j USING wanted WHERE j.id = wanted.id
-    RETURNING j.id, j.tenant_id, j.kind, j.title
+    RETURNING j.id, j.tenant_id, j.kind, j.title, j.status
+  ), freed AS (
+    DELETE FROM job_links l USING deleted d WHERE l.tenant_id = d.tenant_id AND l.after_id = d.id AND d.status = 'completed'
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
     SELECT d.tenant_id, d.id, (batch ->> 'principal')::bigint, 'deleted', jsonb_build_object('kind', d.kind, 'title', d.title) FROM deleted d
@@ -291,9 +415,10 @@ END $$;
 
 -- queued → running. Only what is due and of a kind this worker announced. A job that has crashed before runs beside no
 -- other such job of this worker, so at most one a claim: poison takes no neighbours along. Refused for
--- that, it is rung again by the sweep.
+-- that, it is rung again by the sweep. An attempt that goes on after a wait is not told of as begun: it began before.
 CREATE OR REPLACE FUNCTION claim_jobs(batch jsonb)
-  RETURNS TABLE (id text, tenant_id bigint, kind text, title text, args jsonb, fence bigint, attempt int, timeout_s float8)
+  RETURNS TABLE (id text, tenant_id bigint, kind text, title text, args jsonb, fence bigint, attempt int, timeout_s float8,
+                 waiting_on text, waited_s float8)
   LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -302,7 +427,7 @@ DECLARE
 BEGIN
   RETURN QUERY
   WITH free AS MATERIALIZED (
-    SELECT j.id, j.kind, j.crashes FROM jobs j
+    SELECT j.id, j.kind, j.crashes, j.attempt FROM jobs j
      WHERE j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
        AND j.status = 'queued' AND j.run_after <= now() AND batch -> 'kinds' ? j.kind
      ORDER BY j.id FOR UPDATE SKIP LOCKED
@@ -323,12 +448,14 @@ BEGIN
            started_at = coalesce(j.started_at, now()), claimed_at = now(), version = j.version + 1
       FROM free f
      WHERE j.id = f.id AND (f.crashes = 0 OR EXISTS (SELECT FROM crashed WHERE crashed.id = f.id))
-    RETURNING j.id, j.tenant_id, j.kind, j.title, j.args, j.fence, j.attempt
+    RETURNING j.id, j.tenant_id, j.kind, j.title, j.args, j.fence, j.attempt, j.waiting_on, j.waiting_since, f.attempt AS attempt_before
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, type, data)
     SELECT c.tenant_id, c.id, 'started', jsonb_build_object('attempt', c.attempt, 'worker', the_worker) FROM claimed c
+     WHERE c.waiting_on IS NULL OR c.attempt <> c.attempt_before
   )
-  SELECT c.*, (batch #>> ARRAY['kinds', c.kind, 'timeout_s'])::float8 FROM claimed c;
+  SELECT c.id, c.tenant_id, c.kind, c.title, c.args, c.fence, c.attempt, (batch #>> ARRAY['kinds', c.kind, 'timeout_s'])::float8,
+         c.waiting_on, extract(epoch FROM now() - c.waiting_since)::float8 FROM claimed c;
 END $$;
 
 -- running → running: keeps the leases of one worker. Guarded by the fence and not by the lease, so a late beat
@@ -362,57 +489,160 @@ BEGIN
   RETURNING j.id;
 END $$;
 
--- running → completed, failed or queued, with result, artifacts and event in one statement. `outcome` is how the attempt
--- ended: completed · failed (for good) · errored (again, while attempts are left) · given_back (nothing spent).
-CREATE OR REPLACE FUNCTION settle_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint, status text) LANGUAGE plpgsql AS $$
+-- running → completed, failed, queued or waiting, with result, artifacts, question and event in one statement. `outcome` is how
+-- the attempt ended: completed · failed (for good) · errored (again, while attempts are left) · given_back (nothing spent) ·
+-- parked (nothing spent: `waiting_for` person or outside, `waiting_on` what, to be looked at after `look_s`, null: not
+-- before something happens). `is_awaited`: the job has ended, and others waited for that.
+CREATE OR REPLACE FUNCTION settle_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint, status text, is_awaited boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+  ending constant text[] := ARRAY(SELECT e ->> 'id' FROM jsonb_array_elements(batch -> 'jobs') AS e WHERE e ->> 'outcome' IN ('completed', 'failed', 'errored'));
 BEGIN
+  PERFORM lock_with_dependants(ending);
   RETURN QUERY
   WITH ended AS MATERIALIZED (
     SELECT e.*, (e.outcome IN ('errored', 'failed'))::int AS spent
       FROM jsonb_to_recordset(batch -> 'jobs') AS e (id text, fence bigint, outcome text, after_s float8, result jsonb, result_line text,
-             error jsonb, progress jsonb, keep_days float8, artifacts jsonb)
+             error jsonb, progress jsonb, keep_days float8, artifacts jsonb, waiting_for text, waiting_on text, look_s float8, ask jsonb)
   ), mine AS MATERIALIZED (
-    SELECT j.id, j.fence, CASE e.outcome WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'given_back' THEN 'queued'
+    SELECT j.id, j.tenant_id, j.fence, j.waiting_on AS waited_on,
+           CASE e.outcome WHEN 'completed' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'given_back' THEN 'queued' WHEN 'parked' THEN 'waiting'
                    WHEN 'errored' THEN CASE WHEN j.errors + 1 < j.max_attempts THEN 'queued' ELSE 'failed' END END AS becomes
       FROM ended e JOIN jobs j ON j.id = e.id AND j.fence = e.fence AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+  ), shown AS MATERIALIZED (
+    SELECT m.tenant_id, m.id AS job_id, q.*, decode(q.shown_hash_hex, 'hex') AS shown_hash
+      FROM mine m JOIN ended e ON e.id = m.id AND e.fence = m.fence,
+           jsonb_to_record(e.ask) AS q (name text, question text, choices jsonb, form jsonb, shown jsonb, shown_hash_hex text, for_person text, within_s float8)
+     WHERE m.becomes = 'waiting' AND e.ask IS NOT NULL
+  ), withdrawn AS (
+    UPDATE asks a SET withdrawn_at = now() FROM shown q
+     WHERE a.tenant_id = q.tenant_id AND a.job_id = q.job_id AND a.name = q.name AND a.shown_hash <> q.shown_hash
+       AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+  ), asked AS (
+    -- What was answered just now stays so, and what has expired: the next look finds it.
+    INSERT INTO asks (tenant_id, job_id, name, question, choices, form, shown, shown_hash, for_person, deadline_at)
+    SELECT q.tenant_id, q.job_id, q.name, q.question, q.choices, q.form, q.shown, q.shown_hash, q.for_person, now() + make_interval(secs => q.within_s)
+      FROM shown q
+        ON CONFLICT (tenant_id, job_id, name, shown_hash)
+        DO UPDATE SET withdrawn_at = NULL, for_person = EXCLUDED.for_person,
+                      deadline_at = CASE WHEN EXCLUDED.deadline_at IS NOT NULL THEN coalesce(asks.deadline_at, EXCLUDED.deadline_at) END
+        WHERE asks.answered_at IS NULL AND (asks.withdrawn_at IS NULL OR asks.deadline_at IS NULL OR asks.deadline_at > now())
+    RETURNING asks.id, asks.job_id, xmax = 0 AS is_new
   ), settled AS (
     UPDATE jobs j
        SET status = m.becomes, errors = j.errors + e.spent, lease_until = NULL, deadline_at = NULL, worker_id = NULL, version = j.version + 1,
            result = e.result, result_line = e.result_line, progress = coalesce(e.progress, j.progress),
-           error = CASE WHEN e.outcome = 'given_back' THEN j.error ELSE e.error END,
+           error = CASE WHEN e.outcome IN ('given_back', 'parked') THEN j.error ELSE e.error END,
            run_after = CASE WHEN m.becomes <> 'queued' THEN j.run_after WHEN e.outcome = 'given_back' THEN now()
                             ELSE now() + coalesce(make_interval(secs => e.after_s), backoff(j.errors + 1)) END,
            rung_at = CASE WHEN m.becomes <> 'queued' THEN j.rung_at END,
-           finished_at = CASE WHEN m.becomes <> 'queued' THEN now() END,
+           waiting_for = e.waiting_for, waiting_on = coalesce(e.waiting_on, j.waiting_on),
+           waiting_since = CASE WHEN e.waiting_on IS NULL OR e.waiting_on = j.waiting_on AND NOT coalesce(a.is_new, false) THEN j.waiting_since ELSE now() END,
+           -- At once for a person: the answer may have come before the park. At once, too, where a nudge came during the look.
+           look_at = CASE WHEN m.becomes <> 'waiting' THEN NULL
+                          WHEN e.waiting_for = 'person' OR j.nudged_at >= j.claimed_at THEN now()
+                          ELSE now() + make_interval(secs => e.look_s) END,
+           finished_at = CASE WHEN m.becomes IN ('completed', 'failed') THEN now() END,
            keep_until = CASE m.becomes WHEN 'failed' THEN now() + interval '30 days'
                                        WHEN 'completed' THEN now() + make_interval(secs => e.keep_days * 86400) END
       FROM mine m JOIN ended e ON e.id = m.id AND e.fence = m.fence  -- an older attempt may be in the same batch
+           LEFT JOIN asked a ON a.job_id = m.id
      WHERE j.id = m.id
-    RETURNING j.id, j.tenant_id, j.fence, j.status, j.attempt, e.outcome, e.error, e.artifacts
+    RETURNING j.id, j.tenant_id, j.fence, j.status, j.attempt, j.waiting_for, j.waiting_on, e.outcome, e.error, e.artifacts, a.id AS ask,
+              j.status = 'waiting' AND m.waited_on IS NOT DISTINCT FROM j.waiting_on AND NOT coalesce(a.is_new, false) AS waits_on
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, type, data)
     SELECT s.tenant_id, s.id, CASE WHEN s.status = 'queued' AND s.outcome = 'errored' THEN 'retrying'
                                    WHEN s.status = 'queued' THEN s.outcome ELSE s.status END,
-           jsonb_strip_nulls(jsonb_build_object('attempt', s.attempt, 'error', s.error))
-      FROM settled s
+           jsonb_strip_nulls(jsonb_build_object('attempt', s.attempt, 'error', s.error, 'for', s.waiting_for,
+                                                'on', CASE WHEN s.status = 'waiting' THEN s.waiting_on END, 'ask', s.ask))
+      FROM settled s WHERE NOT s.waits_on
   ), shelved AS (
     INSERT INTO artifacts (tenant_id, job_id, fence, name, position, title, media_type, bytes, sha256)
     SELECT s.tenant_id, s.id, s.fence, a.name, a.position, a.title, a.media_type, a.bytes, decode(a.sha256, 'hex')
       FROM settled s, jsonb_to_recordset(s.artifacts) AS a (name text, position int, title text, media_type text, bytes bigint, sha256 text)
      WHERE s.status = 'completed'
   )
-  SELECT s.id, s.fence, s.status FROM settled s;
+  SELECT s.id, s.fence, s.status,
+         s.status IN ('completed', 'failed') AND EXISTS (SELECT FROM job_links l WHERE l.tenant_id = s.tenant_id AND l.after_id = s.id) FROM settled s;
+  IF cardinality(ending) > 0 THEN
+    PERFORM follow_ends(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (ending) AND j.finished_at IS NOT NULL));
+  END IF;
+END $$;
+
+-- Someone outside says that it is time to look. waiting (for what is outside) → looked at now; running → looked at again
+-- if it parks. Anything else: nothing.
+CREATE OR REPLACE FUNCTION nudge_job(batch jsonb) RETURNS TABLE (id text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  UPDATE jobs j SET nudged_at = clock_timestamp(), look_at = CASE WHEN j.status = 'waiting' THEN now() END
+   WHERE j.id = batch ->> 'id' AND (j.status = 'running' OR j.status = 'waiting' AND j.waiting_for = 'outside')
+  RETURNING j.id;
+END $$;
+
+-- waiting → queued, cancelled, or waiting on; gives all that were due to be looked at, and what each is now. For a person:
+-- until no question of that name is open. For jobs: until all have ended, or one failed, was cancelled or is gone and the
+-- link says `cancel`. First the locks, then a judgement by another statement, with a snapshot from after them: whoever
+-- changes what is judged here waits for our lock, and has the job looked at again.
+CREATE OR REPLACE FUNCTION wake_jobs(batch jsonb) RETURNS TABLE (id text, status text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  due constant text[] := ARRAY(SELECT j.id FROM jobs j WHERE j.look_at <= now() ORDER BY j.look_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
+BEGIN
+  IF cardinality(due) = 0 THEN
+    RETURN;
+  END IF;
+  UPDATE asks a SET withdrawn_at = now() FROM jobs j
+   WHERE j.id = ANY (due) AND a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.deadline_at <= now()
+     AND a.answered_at IS NULL AND a.withdrawn_at IS NULL;
+  RETURN QUERY
+  WITH judged AS MATERIALIZED (
+    SELECT j.id, parents.failed, questions.deadline_at,
+           CASE WHEN parents.failed IS NOT NULL THEN 'cancelled' WHEN parents.are_open OR questions.are_open THEN 'waiting' ELSE 'queued' END AS becomes
+      FROM jobs j
+           CROSS JOIN LATERAL (
+             SELECT count(*) > 0 AS are_open, min(a.deadline_at) AS deadline_at FROM asks a
+              WHERE j.waiting_for = 'person' AND a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.name = j.waiting_on
+                AND a.answered_at IS NULL AND a.withdrawn_at IS NULL) AS questions
+           CROSS JOIN LATERAL (
+             SELECT coalesce(bool_or(p.finished_at IS NULL AND p.id IS NOT NULL), false) AS are_open,
+                    string_agg(format('%s (%s)', l.after_id, coalesce(p.status, 'gone')), ', ' ORDER BY l.after_id)
+                      FILTER (WHERE l.if_parent_fails = 'cancel' AND (p.id IS NULL OR p.status IN ('failed', 'cancelled'))) AS failed
+               FROM job_links l LEFT JOIN jobs p ON p.tenant_id = l.tenant_id AND p.id = l.after_id
+              WHERE j.waiting_for = 'jobs' AND l.tenant_id = j.tenant_id AND l.job_id = j.id) AS parents
+     WHERE j.id = ANY (due)
+  ), woken AS (
+    UPDATE jobs j
+       SET status = w.becomes, version = j.version + (w.becomes <> 'waiting')::int,
+           waiting_for = CASE WHEN w.becomes = 'waiting' THEN j.waiting_for END, look_at = CASE WHEN w.becomes = 'waiting' THEN w.deadline_at END,
+           run_after = CASE WHEN w.becomes = 'queued' THEN greatest(j.run_after, now()) ELSE j.run_after END,
+           rung_at = CASE WHEN w.becomes <> 'queued' THEN j.rung_at END,
+           error = CASE WHEN w.becomes = 'cancelled'
+                        THEN jsonb_build_object('code', 'parent_failed', 'retryable', false, 'message', format('It was to come after %s.', w.failed))
+                        ELSE j.error END,
+           finished_at = CASE WHEN w.becomes = 'cancelled' THEN now() END,
+           keep_until = CASE WHEN w.becomes = 'cancelled' THEN now() + interval '30 days' END
+      FROM judged w WHERE j.id = w.id
+    RETURNING j.id, j.tenant_id, j.status, w.failed
+  ), told AS (
+    INSERT INTO job_events (tenant_id, job_id, type, data)
+    SELECT w.tenant_id, w.id, 'cancelled', jsonb_build_object('was', 'waiting', 'reason', format('It was to come after %s.', w.failed)) FROM woken w WHERE w.status = 'cancelled'
+  )
+  SELECT w.id, w.status FROM woken w;
+  PERFORM follow_ends(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (due) AND j.status = 'cancelled'));
 END $$;
 
 -- running → queued or failed, for rows whose lease is over, and for all rows of `workers` whose death somebody saw.
 -- A lease lost without a word is a crash, the third is poison; a deadline that passed is an error like any other.
 CREATE OR REPLACE FUNCTION reap_jobs(batch jsonb) RETURNS TABLE (id text, status text, crashes int) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+  ended text[] := '{}';
 BEGIN
   UPDATE workers w SET stopped_at = now()
    WHERE w.name = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'workers'))) AND w.stopped_at IS NULL;
-  RETURN QUERY
+  FOR id, status, crashes IN
   WITH dead AS MATERIALIZED (
     SELECT j.id, j.deadline_at <= now() AS late,
            CASE WHEN j.deadline_at <= now() THEN j.errors + 1 < j.max_attempts ELSE j.crashes + 1 < 3 END AS again
@@ -442,7 +672,16 @@ BEGIN
            jsonb_build_object('attempt', r.attempt, 'crashes', r.crashes, 'timeout', r.late)
       FROM reaped r
   )
-  SELECT r.id, r.status, r.crashes FROM reaped r;
+  SELECT r.id, r.status, r.crashes FROM reaped r
+  LOOP
+    RETURN NEXT;
+    IF reap_jobs.status = 'failed' THEN
+      ended := ended || reap_jobs.id;
+    END IF;
+  END LOOP;
+  IF cardinality(ended) > 0 THEN
+    PERFORM follow_ends(ended);
+  END IF;
 END $$;
 
 -- queued → queued: marks rows to be rung: those never rung, or the named ones if nobody else has rung them
@@ -492,7 +731,9 @@ BEGIN
     DELETE FROM jobs j
      WHERE j.id IN (SELECT old.id FROM jobs old WHERE old.keep_until < now() AND old.status IN ('completed', 'failed', 'cancelled')
                      ORDER BY old.keep_until LIMIT 500 FOR UPDATE SKIP LOCKED)
-    RETURNING j.id, j.tenant_id, j.kind, j.title
+    RETURNING j.id, j.tenant_id, j.kind, j.title, j.status
+  ), freed AS (
+    DELETE FROM job_links l USING expired e WHERE l.tenant_id = e.tenant_id AND l.after_id = e.id AND e.status = 'completed'
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, type, data)
     SELECT e.tenant_id, e.id, 'expired', jsonb_build_object('kind', e.kind, 'title', e.title) FROM expired e
@@ -547,8 +788,8 @@ BEGIN
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION current_tenant() TO backburner_door, backburner_hands;
+GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), follow_ends(text[]) TO backburner_door, backburner_hands;
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
-  undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
+  answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
-  reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), sign_in(jsonb) TO backburner_hands;
+  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), sign_in(jsonb) TO backburner_hands;

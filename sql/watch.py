@@ -13,6 +13,7 @@ from sql.schema import HANDS
 # Two sweeps at once would be correct (SKIP LOCKED), but wasteful. Held for one statement only: a session lock
 # outlives a stopped process, and then nobody sweeps.
 _SWEEPER = 0x7377656570
+RING = "SELECT id, tenant_id, queue, priority, dispatch FROM ring_jobs(%s)"
 
 
 class Rung(NamedTuple):
@@ -31,6 +32,13 @@ class Due(NamedTuple):
     queue: str
     priority: int
     dispatch: int
+
+
+class Woken(NamedTuple):
+    """A job that waited, and its status now."""
+
+    id: str
+    status: str
 
 
 class WatchStore:
@@ -63,13 +71,17 @@ class WatchStore:
         """Take all jobs from workers that were seen to die."""
         return [row["id"] for row in self._run("SELECT id FROM reap_jobs(%s)", {"workers": list(names)})]
 
+    def wake(self) -> list[Woken]:
+        """Look at waiting jobs that are due; gives those that do not wait any longer."""
+        return woken(self._sweep("SELECT id, status FROM wake_jobs(%s)", {}))
+
     def ring(self) -> list[Due]:
         """Mark what is due and was never rung, and give it: the caller rings."""
-        return self._due(self._sweep(_RING, {}))
+        return self._due(self._sweep(RING, {}))
 
     def ring_again(self, gone: Sequence[Rung]) -> list[Due]:
         """Mark those whose message was lost, unless somebody else did meanwhile."""
-        return self._due(self._sweep(_RING, {"jobs": [{"id": job.id, "dispatch": job.dispatch} for job in gone]}))
+        return self._due(self._sweep(RING, {"jobs": [{"id": job.id, "dispatch": job.dispatch} for job in gone]}))
 
     def rung(self, after: str) -> list[Rung]:
         """Queued jobs that were rung over 2 s ago, by id from `after` on, at most 1,000."""
@@ -111,4 +123,6 @@ class WatchStore:
         return self._connection
 
 
-_RING: str = "SELECT id, tenant_id, queue, priority, dispatch FROM ring_jobs(%s)"
+def woken(found: Sequence[Mapping[str, Any]]) -> list[Woken]:
+    """Of rows that wake_jobs looked at, those that do not wait on."""
+    return [Woken(row["id"], row["status"]) for row in found if row["status"] != "waiting"]

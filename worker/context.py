@@ -8,42 +8,70 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, NoReturn, Protocol, TypeVar, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agent_tools.jobs.artifact_store import ArtifactStore, Attempt, StepFile, digest_of
 from agent_tools.jobs.artifacts import Artifact
-from agent_tools.jobs.job import Progress, artifact_named
-from sql.hands import Claim, HandsStore, Recorded
+from agent_tools.jobs.asks import Answer
+from agent_tools.jobs.context import Parked, pace
+from agent_tools.jobs.job import Progress, StoredArtifact, artifact_named
+from sql.hands import Claim, Reaction, Recorded
+from worker import questions
 from worker.patience import until_the_book_answers
+from worker.questions import Question
 from worker.step_values import artifacts_in, as_json, files_in, with_artifacts
 
 log = logging.getLogger("backburner.worker")
 
 T = TypeVar("T")
+_STEP: ContextVar[str | None] = ContextVar("step", default=None)
+"""The step whose function is running."""
+
+
+class Notes(Protocol):
+    """What an attempt reads and writes of its job (HandsStore)."""
+
+    async def step(self, tenant: int, job_id: str, name: str, args_hash: bytes, reuse: str | None) -> Recorded | None:
+        """What was recorded."""
+
+    async def record_step(self, step: Mapping[str, Any]) -> bool:
+        """Whether it was recorded: the job is still ours."""
+
+    async def ask(self, tenant: int, job_id: str, name: str, shown_hash: bytes) -> Reaction | None:
+        """What became of a question."""
+
+    async def artifacts(self, tenant: int, job_id: str) -> list[StoredArtifact] | None:
+        """The files of a completed job."""
 
 
 class RunningJob:
-    """One attempt. Everything it writes is guarded by its fence."""
+    """One attempt. Everything it writes is guarded by its fence. `parked` is what it waits for, once it does."""
 
     def __init__(
         self,
         claim: Claim,
-        store: HandsStore,
+        store: Notes,
         artifacts: ArtifactStore,
         scratch: Path,
+        *,
         say: Callable[[Claim, Progress], None],
         lose: Callable[[], None],
+        callback_url: Callable[[str], str | None],
     ) -> None:
         """`say` takes progress from any thread; `lose` is called when the book says that the job is no longer ours."""
         self._claim, self._store, self._artifacts, self._say, self._lose = claim, store, artifacts, say, lose
+        self._address = callback_url
         self._attempt = Attempt(claim.tenant, claim.id, claim.fence)
         self._folder = scratch / f"{claim.id}-{claim.fence}"
         self._stage: str | None = None
         self._calls: Counter[tuple[str, bytes]] = Counter()
+        self._looks: Counter[str] = Counter()
+        self.parked: Parked | None = None
 
     @property
     def id(self) -> str:
@@ -84,26 +112,123 @@ class RunningJob:
         text = str(message).replace("\0", "").encode("utf-8", "replace").decode()[:300]
         self._say(self._claim, Progress(text, done, of, self._stage))
 
+    @property
+    def callback_url(self) -> str | None:
+        """Where others call to have this job look again."""
+        return self._address(self.id)
+
     async def step(self, name: str, fn: Callable[..., Awaitable[T]], *args: Any, reuse: str | None = None) -> T:
         """Run `fn(*args)` once in the job's life."""
-        args_hash = await _hash(name, args)
-        self._calls[name, args_hash] += 1
-        nth = self._calls[name, args_hash]
-        step = _Step(name, name if nth == 1 else f"{name}#{nth}", args_hash, reuse, _returned_by(fn))
+        self._refuse_inside_a_step("step")
+        step = await self._step(name, fn, args, reuse)
+        if (recorded := await self._recorded(step)) is not None:
+            return cast("T", recorded.value)
+        value, took_s = await self._run(step, fn, args)
+        return cast("T", await self._record(step, value, took_s))
 
-        recorded = await until_the_book_answers(
-            lambda: self._store.step(self.tenant, self.id, step.recorded_as, args_hash, reuse),
-            f"step {name} of job {self.id}",
-        )
-        if recorded is not None:
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Sequence[str] = ("approve", "reject"),
+        form: type[BaseModel] | None = None,
+        show: str | Artifact | Mapping[str, Any] | None = None,
+        who: str | None = None,
+        within: str | None = None,
+        name: str | None = None,
+    ) -> Answer:
+        """Ask a person, and park until somebody has answered."""
+        self._refuse_inside_a_step("ask")
+        asked = await questions.question(question, choices, form, show, who, within, name)
+        recorded_as = self._recorded_as(asked.name, asked.shown_hash)
+        while True:
+            reaction = await self._reaction(recorded_as, asked.shown_hash)
+            if reaction is not None and reaction.is_expired:
+                return Answer(expired=True)
+            if reaction is None or reaction.answer is None:
+                self._park(Parked("person", recorded_as, ask=await self._put(asked, recorded_as)))
             try:
-                return cast("T", await self._taken_over(step, recorded))
-            except FileNotFoundError as error:
-                log.info("step %s of job %s runs again: its file is gone (%s)", name, self.id, error.filename)
+                return asked.answer(reaction)
+            except ValidationError as error:
+                asked = asked.corrected(error)
 
-        self._stage, began = name, time.monotonic()
-        value = await fn(*args)
-        return cast("T", await self._record(step, value, time.monotonic() - began))
+    async def until(
+        self,
+        name: str,
+        check: Callable[..., Awaitable[T | Literal[False] | None]],
+        *args: Any,
+        every: str = "1m..1h",
+    ) -> T:
+        """Look outside by `check(*args)` again and again, parked in between, until it gives something."""
+        self._refuse_inside_a_step("until")
+        shortest_s, longest_s = pace(every)
+        self._looks[name] += 1
+        waits_on = _numbered(name, self._looks[name])
+        step = await self._step(name, check, args, None)
+        if (recorded := await self._recorded(step)) is not None:
+            return cast("T", recorded.value)
+        value, took_s = await self._run(step, check, args)
+        if value is None or value is False:
+            waited_s = (self._claim.waited_s or 0) if self._claim.waiting_on == waits_on else 0
+            self._park(Parked("outside", waits_on, look_s=min(max(waited_s / 4, shortest_s), longest_s)))
+        return cast("T", await self._record(step, value, took_s))
+
+    def _refuse_inside_a_step(self, what: str) -> None:
+        if (step := _STEP.get()) is not None:
+            raise TypeError(
+                f"job.{what} was called inside the step '{step}': a step is recorded as a whole, so call it beside the step."
+            )
+        if self.parked:
+            raise self.parked  # what runs on beside the one that parked ends as well
+
+    def _park(self, parked: Parked) -> NoReturn:
+        self.parked = parked
+        raise parked
+
+    def _recorded_as(self, name: str, args_hash: bytes) -> str:
+        self._calls[name, args_hash] += 1
+        return _numbered(name, self._calls[name, args_hash])
+
+    async def _reaction(self, recorded_as: str, shown_hash: bytes) -> Reaction | None:
+        return await until_the_book_answers(
+            lambda: self._store.ask(self.tenant, self.id, recorded_as, shown_hash),
+            f"question {recorded_as} of job {self.id}",
+        )
+
+    async def _put(self, asked: Question, recorded_as: str) -> dict[str, Any]:
+        """The question as it is kept, with the file that it shows."""
+        shown = asked.shown
+        if asked.file is not None:
+            shown = questions.kept(await asyncio.to_thread(self._artifacts.keep_step, self._attempt, asked.file))
+        return asked.row(recorded_as, shown)
+
+    async def _step(
+        self, name: str, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...], reuse: str | None
+    ) -> "_Step":
+        args_hash = await _hash(name, args)
+        return _Step(name, self._recorded_as(name, args_hash), args_hash, reuse, _returned_by(fn))
+
+    async def _recorded(self, step: "_Step") -> "_Value | None":
+        recorded = await until_the_book_answers(
+            lambda: self._store.step(self.tenant, self.id, step.recorded_as, step.args_hash, step.reuse),
+            f"step {step.name} of job {self.id}",
+        )
+        if recorded is None:
+            return None
+        try:
+            return _Value(await self._taken_over(step, recorded))
+        except FileNotFoundError as error:
+            log.info("step %s of job %s runs again: its file is gone (%s)", step.name, self.id, error.filename)
+            return None
+
+    async def _run(self, step: "_Step", fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> tuple[Any, float]:
+        """What the function gives, and how long it took."""
+        self._stage, began = step.name, time.monotonic()
+        inside = _STEP.set(step.name)
+        try:
+            return await fn(*args), time.monotonic() - began
+        finally:
+            _STEP.reset(inside)
 
     async def _taken_over(self, step: "_Step", recorded: Recorded) -> Any:
         """The value that was recorded. Raises FileNotFoundError where a file of it is gone."""
@@ -127,6 +252,8 @@ class RunningJob:
             "reuse": step.reuse, "value": plain, "took_s": took_s,
         }  # fmt: skip
         if not await until_the_book_answers(lambda: self._store.record_step(row), f"step {step.name} of job {self.id}"):
+            if self.parked:
+                raise self.parked
             self._lose()
             await asyncio.Event().wait()  # ends by the cancellation that `lose` asked for
         return step.returns.validate_python(with_artifacts(plain, self._artifact)) if files else value
@@ -162,6 +289,16 @@ class _Step(NamedTuple):
     args_hash: bytes
     reuse: str | None
     returns: TypeAdapter[Any]
+
+
+class _Value(NamedTuple):
+    """What a step gave, which may be None."""
+
+    value: Any
+
+
+def _numbered(name: str, nth: int) -> str:
+    return name if nth == 1 else f"{name}#{nth}"
 
 
 async def _hash(name: str, args: tuple[Any, ...]) -> bytes:

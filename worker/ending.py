@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from agent_tools.jobs.artifacts import Artifact, Result
-from agent_tools.jobs.context import GiveUp, TryAgain
+from agent_tools.jobs.context import GiveUp, Parked, TryAgain
 from agent_tools.jobs.errors import BadRequest
 from agent_tools.jobs.job import JobError
 from agent_tools.jobs.kinds import Made, refuse_unstorable
@@ -22,15 +22,17 @@ MAX_RESULT_BYTES = 64_000
 
 @dataclass(frozen=True)
 class Ending:
-    """`completed`, `failed` for good, `errored` (tried again while attempts are left) or `given_back` (nothing spent)."""
+    """`completed`, `failed` for good, `errored` (tried again while attempts are left), or with nothing spent `given_back` or `parked`."""
 
-    outcome: Literal["completed", "failed", "errored", "given_back"]
+    outcome: Literal["completed", "failed", "errored", "given_back", "parked"]
     result: Mapping[str, Any] | None = None
     line: str | None = None
     artifacts: tuple[Artifact, ...] = field(default=())
     error: JobError | None = None
     after_s: float | None = None
     """When to try again; None: the backoff's choice."""
+    parked: Parked | None = None
+    """What it waits for."""
 
 
 GIVEN_BACK = Ending("given_back")

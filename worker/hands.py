@@ -14,7 +14,8 @@ from typing import Any
 
 from agent_tools import bell
 from agent_tools.batcher import Batcher
-from agent_tools.bell import Bell, Changes, RedisError
+from agent_tools.bell import Bell, Changes, RedisError, Ring
+from agent_tools.jobs import callbacks
 from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.jobs.errors import BookUnavailable, Unstorable
 from agent_tools.jobs.kinds import Kinds, load_kinds
@@ -41,7 +42,14 @@ class Hands:
     """One worker process. `accepting` is False once it was asked to leave."""
 
     def __init__(
-        self, settings: Settings, installed: Kinds, name: str, store: HandsStore, the_bell: Bell, threads: JobThreads
+        self,
+        settings: Settings,
+        installed: Kinds,
+        name: str,
+        store: HandsStore,
+        the_bell: Bell,
+        threads: JobThreads,
+        secret: bytes,
     ) -> None:
         self.name, self.max_jobs, self.lease_s, self.queues = name, settings.max_jobs, settings.lease_s, settings.queues
         self.unavailable = {
@@ -50,6 +58,7 @@ class Hands:
         self.kinds = Kinds(kind for kind in installed.values() if kind.name not in self.unavailable)
         self.store, self.bell, self.threads = store, the_bell, threads
         self.artifacts = ArtifactStore(settings.artifacts)
+        self._settings, self._secret = settings, secret
         self.scratch = _scratch(name)
         self.board = ProgressBoard(self._write_progress)
         # A worker has one claim in flight, so that the guard against poison sees what the claim before it took.
@@ -58,6 +67,7 @@ class Hands:
         self.running: dict[str, Running] = {}
         self._changed: set[str] = set()
         self._news = asyncio.Event()
+        self._awaited = asyncio.Event()
         self.wake = asyncio.Event()
         self.accepting = True
         self.worker = 0
@@ -198,7 +208,11 @@ class Hands:
 
     async def _settle(self, endings: Sequence[dict[str, Any]]) -> list[str | None]:
         settled = await self.store.settle(endings)
-        return [settled.get((ending["id"], ending["fence"])) for ending in endings]
+        if any(each.is_awaited for each in settled.values()):
+            self._awaited.set()
+        return [
+            settled[key].status if (key := (ending["id"], ending["fence"])) in settled else None for ending in endings
+        ]
 
     async def _write_progress(self, said: Sequence[dict[str, Any]]) -> None:
         if written := await self.store.progress(said):
@@ -211,6 +225,11 @@ class Hands:
         return {
             kind.name: {"timeout_s": kind.timeout_s, "max_attempts": kind.retries + 1} for kind in self.kinds.values()
         }
+
+    def callback_url(self, job_id: str) -> str | None:
+        """Where others call to have this job look again; None where nothing is served that they could call."""
+        base = self._settings.address()
+        return callbacks.address(base, self._secret, job_id) if base else None
 
     def presence(self) -> dict[str, Any]:
         """What it says of itself."""
@@ -236,6 +255,16 @@ class Hands:
             self._news.clear()
             changed, self._changed = self._changed, set()
             await self.bell.tell(Changes(jobs=list(changed)))
+
+    async def wake_dependants(self) -> None:
+        """Begin what came after a job that has just ended here; without this the sweep does, a moment later."""
+        while True:
+            await self._awaited.wait()
+            self._awaited.clear()
+            while woken := await self.store.wake():
+                self.tell(each.id for each in woken)
+            due = await self.store.ring()
+            await self.bell.ring(Ring(job.id, job.dispatch, job.queue, job.tenant, job.priority) for job in due)
 
     async def hear_wakes(self) -> None:
         """Look into the queues when something was rung."""
@@ -277,13 +306,22 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
         threads = JobThreads(settings.max_jobs)
         loop.set_default_executor(threads)
 
-        hands = Hands(settings, installed or load_kinds(settings.kinds), name, store, Bell(client), threads)
+        hands = Hands(
+            settings, installed or load_kinds(settings.kinds), name, store, Bell(client), threads, await store.secret()
+        )
         stack.callback(shutil.rmtree, hands.scratch, ignore_errors=True)
         hands.worker = await store.announce(hands.presence())
         beat = Beat(hands, settings, Sweep(settings), loop)
         beat.start()
         stack.callback(beat.stop)
-        for each in (hands.board.write_forever, hands.publish_hints, hands.hear_changes, hands.hear_wakes, hands.tidy):
+        for each in (
+            hands.board.write_forever,
+            hands.publish_hints,
+            hands.hear_changes,
+            hands.hear_wakes,
+            hands.wake_dependants,
+            hands.tidy,
+        ):
             task = asyncio.create_task(_forever(each), name=each.__name__)
             stack.push_async_callback(end, task)
         log.info("worker %s announced %s", name, ", ".join(sorted(hands.kinds)) or "no kind")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent_tools.jobs.artifact_store import Attempt
+from agent_tools.jobs.context import Parked
 from agent_tools.jobs.errors import BackburnerError, Unstorable
 from agent_tools.jobs.job import JobError, StoredArtifact
 from agent_tools.jobs.kinds import Made
@@ -25,7 +26,13 @@ log = logging.getLogger("backburner.worker")
 
 GRACE_S = 5.0
 """How long a handler that was told to stop may take for its `finally` blocks."""
-_BECOMES = {"completed": {"completed"}, "failed": {"failed"}, "errored": {"queued", "failed"}, "given_back": {"queued"}}
+_BECOMES = {
+    "completed": {"completed"},
+    "failed": {"failed"},
+    "errored": {"queued", "failed"},
+    "given_back": {"queued"},
+    "parked": {"waiting", "queued"},
+}
 """How a job stands after its attempt ended so."""
 Why = Literal["cancelled", "lost", "given_back", "timeout"]
 
@@ -35,6 +42,7 @@ class Running:
     """An attempt in progress: what the beat keeps, and what a cancel stops."""
 
     claim: Claim
+    job: RunningJob
     handler: "asyncio.Task[Made]"
     why: Why | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,11 +57,19 @@ class Running:
 
 def begin(hands: "Hands", claim: Claim) -> Running:
     """Call the job's handler, in a task of its own."""
-    job = RunningJob(claim, hands.store, hands.artifacts, hands.scratch, hands.board.say, lambda: running.stop("lost"))
+    job = RunningJob(
+        claim,
+        hands.store,
+        hands.artifacts,
+        hands.scratch,
+        say=hands.board.say,
+        lose=lambda: running.stop("lost"),
+        callback_url=hands.callback_url,
+    )
     context = contextvars.copy_context()
     context.run(CURRENT.set, claim.fence)
     called = hands.kinds[claim.kind].run(job, claim.args)
-    running = Running(claim, asyncio.create_task(called, name=f"job {claim.id}", context=context))
+    running = Running(claim, job, asyncio.create_task(called, name=f"job {claim.id}", context=context))
     return running
 
 
@@ -100,13 +116,22 @@ async def _ending(hands: "Hands", running: Running) -> Ending | None:
         log.info("job %s was cancelled", claim.id)
         return None
     if handler.done() and not handler.cancelled():
-        error = handler.exception()
+        error, parked = handler.exception(), running.job.parked
+        if parked is not None and (error is None or _is_park(error)):
+            return Ending("parked", parked=parked)  # also where the handler swallowed it
         return ended.of_error(error, claim.id) if error else _of_made(handler.result(), claim)
     if running.why == "given_back":
         return GIVEN_BACK
     if running.why == "timeout" or (running.why == "lost" and await _ran_too_long(hands, claim)):
         return ended.too_slow(claim.timeout_s)
     return None if running.why == "lost" else ended.of_error(asyncio.CancelledError(), claim.id)
+
+
+def _is_park(error: BaseException) -> bool:
+    """Whether it is one, or the group of several that a TaskGroup makes of them."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_park(each) for each in error.exceptions)
+    return isinstance(error, Parked)
 
 
 async def _ran_too_long(hands: "Hands", claim: Claim) -> bool:
@@ -179,4 +204,16 @@ def _row(hands: "Hands", claim: Claim, ending: Ending, files: list[StoredArtifac
         "progress": hands.board.take(claim),
         "keep_days": hands.kinds[claim.kind].keep_days,
         "artifacts": [{**asdict(file), "position": position} for position, file in enumerate(files)],
+        **_wait(ending.parked),
+    }
+
+
+def _wait(parked: Parked | None) -> dict[str, Any]:
+    if parked is None:
+        return {}
+    return {
+        "waiting_for": parked.waiting_for,
+        "waiting_on": parked.waiting_on,
+        "look_s": parked.look_s,
+        "ask": parked.ask,
     }

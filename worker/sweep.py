@@ -1,4 +1,4 @@
-"""Finding jobs that nobody holds any more, and bells that nobody heard."""
+"""Finding jobs that nobody holds any more, waits that are over, and bells that nobody heard."""
 
 import logging
 import time
@@ -31,7 +31,7 @@ class Sweep:
         self._taken_now: dict[str, float] = {}
 
     def tick(self, book: WatchStore) -> None:
-        """Take from the dead, ring what is due, ring again what was lost. Raises BookUnavailable."""
+        """Take from the dead, wake what need not wait, ring what is due, ring again what was lost. Raises BookUnavailable."""
         now = time.monotonic()
         if self._last_tick is None or now - self._last_tick > 3 * self._every_s + 1:
             # Just started, was stopped or cut off: the leases of the living look as dead as ours do. Their beats come first.
@@ -42,6 +42,8 @@ class Sweep:
         if now >= self._reap_from and postgres_age_s > self._lease_s:
             for job_id in book.reap():
                 log.warning("job %s was taken from a worker that fell silent", job_id)
+        while woken := book.wake():  # what was cancelled may be waited for, too
+            log.info("%d jobs do not wait any longer", len(woken))
         try:
             self._bell.ping()
             self._ring(book.ring())

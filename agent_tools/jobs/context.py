@@ -1,10 +1,15 @@
-"""What a handler can do while it runs, and the two ways it may end early."""
+"""What a handler can do while it runs, and the ways it may end early."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from agent_tools.jobs.artifacts import Artifact
+from agent_tools.jobs.asks import Answer
 
 T = TypeVar("T")
 
@@ -56,6 +61,52 @@ class JobContext(Protocol):
         back, the first time too, has its `path` there, to be read only. A step whose file is gone is run again.
         """
 
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Sequence[str] = ("approve", "reject"),
+        form: type[BaseModel] | None = None,
+        show: str | Artifact | Mapping[str, Any] | None = None,
+        who: str | None = None,
+        within: str | None = None,
+        name: str | None = None,
+    ) -> Answer:
+        """Ask a person, and park until somebody has answered: for months, if that is how long it takes.
+
+        Parked, the job holds no worker and no slot, and spends no attempt. When the answer is there, the handler is run from
+        its beginning: its steps give what they recorded, and this gives the answer. So what must not happen twice belongs
+        in a step; `finally` blocks run at every park.
+
+        `show` is what the question is about: text (Markdown), a file, or a small mapping. `form` is filled in by whoever
+        answers, and comes back as `Answer.values`. An answer is bound to exactly what was asked and shown: where that is
+        different when the handler runs again, it is asked anew and the earlier question is withdrawn.
+
+        `who` names the person whose answer is wanted; None: anybody who may answer. `within` (`"7d"`) is how long the
+        question stays open; then the answer is one that has `expired`. `name` is what the question is known by, else its
+        first words. Of two questions asked at once (`asyncio.gather`) the second is put after the first was answered.
+        """
+
+    async def until(
+        self,
+        name: str,
+        check: Callable[..., Awaitable[T | Literal[False] | None]],
+        *args: Any,
+        every: str = "1m..1h",
+    ) -> T:
+        """Look outside by `check(*args)` again and again, parked in between, until it gives something else than None or False.
+
+        What it gives is recorded as a step. The pauses grow with the time that it has taken so far, between the two ends
+        of `every`; a call of `callback_url` makes it look at once. The handler is run from its beginning for every look.
+        """
+
+    @property
+    def callback_url(self) -> str | None:
+        """An address to hand to a service: a POST to it, whatever is in it, makes `until` look at once.
+
+        The same over all attempts. None where this installation has no address.
+        """
+
     async def artifact(self, job_id: str, name: str) -> Path:
         """The file of an artifact of a completed job of the same tenant, to be read only.
 
@@ -65,6 +116,21 @@ class JobContext(Protocol):
 
     def key(self, name: str) -> str:
         """A stable idempotency key for one effect outside: the same over all attempts of this job."""
+
+
+class Parked(BaseException):
+    """The handler ends here, and is run again when what it waits for may have come. Raised by `ask` and `until`: let it pass."""
+
+    def __init__(
+        self,
+        waiting_for: Literal["person", "outside"],
+        waiting_on: str,
+        *,
+        look_s: float | None = None,
+        ask: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"waiting for {waiting_on!r}")
+        self.waiting_for, self.waiting_on, self.look_s, self.ask = waiting_for, waiting_on, look_s, ask
 
 
 class TryAgain(Exception):
@@ -94,3 +160,12 @@ def seconds(duration: str | float | timedelta) -> float:
     if not duration.strip() or _DURATION.sub("", duration).strip():
         raise ValueError(f"{duration!r} is no duration. Write it as '90s', '5m', '1h 30m' or '7d'.")
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
+
+
+def pace(every: str) -> tuple[float, float]:
+    """`"1m..1h"`, or one duration for both ends, as seconds. Raises ValueError."""
+    low, _, high = every.partition("..")
+    shortest, longest = seconds(low), seconds(high or low)
+    if shortest > longest:
+        raise ValueError(f"{every!r} is no pace: it begins with the longer one.")
+    return shortest, longest

@@ -36,7 +36,10 @@ TRANSITIONS: Mapping[str, Mapping[JobStatus, frozenset[JobStatus]]] = {
     "ring": {QUEUED: frozenset({QUEUED})},
     "beat": {RUNNING: frozenset({RUNNING})},
     "progress": {RUNNING: frozenset({RUNNING})},
-    "settle": {RUNNING: frozenset({COMPLETED, FAILED, QUEUED})},
+    "settle": {RUNNING: frozenset({COMPLETED, FAILED, QUEUED, WAITING})},
+    "wake": {WAITING: frozenset({QUEUED, CANCELLED, WAITING})},
+    "answer": {QUEUED: frozenset({QUEUED}), RUNNING: frozenset({RUNNING}), WAITING: frozenset({QUEUED, WAITING})},
+    "nudge": {RUNNING: frozenset({RUNNING}), WAITING: frozenset({WAITING})},
     "reap": {RUNNING: frozenset({QUEUED, FAILED})},
     "cancel": dict.fromkeys((QUEUED, RUNNING, WAITING), frozenset({CANCELLED})),
     "organise": {status: frozenset({status}) for status in JobStatus},
@@ -159,6 +162,11 @@ class Job:
     artifacts: tuple[StoredArtifact, ...] = ()
     redo: Mapping[str, Any] | None = None
     """The arguments, in part, that changes are made to; None: those that it was created with."""
+    waiting_on: str | None = None
+    """The name of the question, or of what is looked for outside; also while it is just being looked for."""
+    waiting_since: datetime | None = None
+    look_at: datetime | None = None
+    """Waiting: when it is looked at again; None: not before something happens."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 SELECT j.id, j.tenant_id AS tenant, j.principal_id AS principal, j.kind, j.queue, j.title, j.args, s.name AS subject, j.labels, j.priority,
        j.batch_id, j.redo_of, j.status, j.waiting_for, j.version, j.run_after, j.rung_at, j.attempt, j.errors, j.crashes, j.max_attempts,
        j.fence, w.name AS worker, j.lease_until, j.deadline_at, j.progress, j.result, j.result_line, j.decision, j.error,
-       j.created_at, j.started_at, j.claimed_at, j.finished_at, j.seen_at, j.keep_until,
+       j.created_at, j.started_at, j.claimed_at, j.finished_at, j.seen_at, j.keep_until, j.waiting_on, j.waiting_since, j.look_at,
        (SELECT jsonb_agg(jsonb_build_object('name', a.name, 'title', a.title, 'media_type', a.media_type, 'bytes', a.bytes,
                                             'sha256', encode(a.sha256, 'hex'), 'fence', a.fence) ORDER BY a.position)
           FROM artifacts a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id) AS artifacts
@@ -53,6 +53,28 @@ SELECT s.value, s.took_s FROM job_steps s
 UNION ALL
 (SELECT s.value, s.took_s FROM job_steps s WHERE s.tenant_id = %(tenant)s AND s.reuse = %(reuse)s AND s.name = %(name)s ORDER BY s.recorded_at DESC LIMIT 1)
  LIMIT 1
+
+-- name: ask
+-- What became of a question that shows exactly this; no row: it was never asked.
+SELECT a.answer, a.answered_at AS at, p.name AS by_name, coalesce(a.withdrawn_at >= a.deadline_at, false) AS is_expired
+  FROM asks a LEFT JOIN principals p ON p.tenant_id = a.tenant_id AND p.id = a.answered_by
+ WHERE a.tenant_id = %(tenant)s AND a.job_id = %(job)s AND a.name = %(name)s AND a.shown_hash = %(shown_hash)s
+
+-- name: asks
+-- Questions and their jobs; the conditions of a filter follow.
+SELECT a.id, a.job_id AS job, j.kind, j.title, j.principal_id AS principal, a.name, a.question, coalesce(a.choices, '[]') AS choices, a.form, a.shown,
+       encode(a.shown_hash, 'hex') AS shown_hash, a.asked_at, a.for_person, a.deadline_at, a.answer, a.answered_at, p.name AS answered_by, a.withdrawn_at
+  FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
+       LEFT JOIN principals p ON p.tenant_id = a.tenant_id AND p.id = a.answered_by
+
+-- name: parents
+-- Which jobs these come after, and how those are; one that is gone has no status.
+SELECT l.job_id AS job, l.after_id AS id, p.kind, p.title, p.status FROM job_links l LEFT JOIN jobs p ON p.tenant_id = l.tenant_id AND p.id = l.after_id
+ WHERE l.tenant_id = current_tenant() AND l.job_id = ANY (%(jobs)s) ORDER BY p.created_at, l.after_id
+
+-- name: secret
+-- Of this installation, for the addresses that others call back.
+SELECT i.secret FROM installation i
 
 -- name: artifacts
 -- The files of a completed job of the tenant, in order; one row of nulls where it made none, no row where there is no such job.

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, dict_row
 
 from agent_tools.jobs.job import JobStatus
 from agent_tools.requests import hash_of
-from sql.door import DoorStore
+from sql.door import Answered, DoorStore
 from sql.hands import Claim, HandsStore
 from sql.watch import WatchStore
 
@@ -93,6 +93,31 @@ class Book:
             self.one(f"INSERT INTO jobs ({', '.join(values)}) VALUES ({', '.join(values.values())}) RETURNING id")
         )
 
+    def link(self, job: str, after: str, if_parent_fails: str = "cancel") -> None:
+        """Let one job come after another."""
+        self.run(
+            "INSERT INTO job_links (tenant_id, job_id, after_id, if_parent_fails) SELECT tenant_id, id, %s, %s FROM jobs WHERE id = %s",
+            after,
+            if_parent_fails,
+            job,
+        )
+
+    def ask(self, job: str, name: str, shown: str = "00", **columns: str) -> int:
+        """An open question of the job, with `columns` (SQL each)."""
+        values = {"question": "'Publish?'", "choices": """'["approve", "reject"]'""", **columns}
+        return int(
+            self.one(
+                f"INSERT INTO asks (tenant_id, job_id, name, shown_hash, {', '.join(values)})"
+                f" SELECT tenant_id, id, %s, decode(%s, 'hex'), {', '.join(values.values())} FROM jobs WHERE id = %s RETURNING id",
+                name,
+                shown,
+                job,
+            )
+        )
+
+    def asks(self, job: str) -> list[dict[str, Any]]:
+        return self.run("SELECT * FROM asks WHERE job_id = %s ORDER BY id", job)
+
     def row(self, job: str) -> dict[str, Any] | None:
         found = self.run("SELECT * FROM jobs WHERE id = %s", job)
         return found[0] if found else None
@@ -145,7 +170,21 @@ class Stores:
     async def settle(self, claim: Claim, outcome: str = "completed", **more: Any) -> str | None:
         """The status that the claim's job has now; None when it was not this claim's to settle."""
         settled = await self.hands.settle([ending(claim.id, claim.fence, outcome, **more)])
-        return settled.get((claim.id, claim.fence))
+        return settled[claim.id, claim.fence].status if settled else None
+
+    async def park(self, claim: Claim, on: str = "publish", shown: str = "00", **more: Any) -> str | None:
+        """Park for a person's answer to the question of this name that shows this; or as `more` says."""
+        row = {"name": on, "question": "Publish?", "choices": ["approve", "reject"], "form": None, "shown": None,
+               "shown_hash_hex": shown, "for_person": None, "within_s": None}  # fmt: skip
+        wait = {"waiting_for": "person", "waiting_on": on, "look_s": None, "ask": row, **more}
+        return await self.settle(claim, "parked", **wait)
+
+    async def answer(self, ask: int, decision: str = "approve", *, of: Tenant | None = None, **more: Any) -> Answered:
+        """What became of one answer."""
+        owner = of or self.book.default
+        given = {"ask": ask, "answer": {"decision": decision, "values": None, "notes": None}, **more}
+        (answered,) = await self.door.answer(owner.id, owner.principal, [given], own=True)
+        return answered
 
 
 def asked(**different: Any) -> dict[str, Any]:

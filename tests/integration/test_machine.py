@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 
 import psycopg
 import pytest
@@ -25,6 +26,20 @@ class Way:
     """What the row must be like for the verb to mean it, whatever its status (SQL by column)."""
     running: Mapping[str, str] = field(default_factory=dict)
     """The same, where only a running row can be like that."""
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """The same, where only a waiting row can be like that."""
+
+    parked: JobStatus | None = None
+    """Where a waiting job goes by it, if not to `to`."""
+
+    def after(self, status: JobStatus) -> JobStatus:
+        """Where a job of this status is afterwards."""
+        return (self.parked if status is WAITING else None) or self.to or status
+
+    def columns(self, status: JobStatus) -> dict[str, str]:
+        """What a row in this status is to be like."""
+        special = {RUNNING: self.running, WAITING: self.waiting}.get(status, {})
+        return {"fence": str(FENCE), **self.row, **special}
 
 
 async def _claim(stores: Stores, job: str) -> Sequence[str]:
@@ -43,9 +58,9 @@ async def _progress(stores: Stores, job: str) -> Sequence[str]:
     return list(await stores.hands.progress([{"id": job, "fence": FENCE, "progress": {"message": "Half", "done": 1}}]))
 
 
-def _settle(outcome: str) -> Callable[[Stores, str], Awaitable[Sequence[str]]]:
+def _settle(outcome: str, **more: object) -> Callable[[Stores, str], Awaitable[Sequence[str]]]:
     async def call(stores: Stores, job: str) -> Sequence[str]:
-        return [settled for settled, _ in await stores.hands.settle([ending(job, FENCE, outcome)])]
+        return [settled for settled, _ in await stores.hands.settle([ending(job, FENCE, outcome, **more)])]
 
     return call
 
@@ -56,6 +71,30 @@ async def _reap(stores: Stores, job: str) -> Sequence[str]:
 
 async def _reap_worker(stores: Stores, job: str) -> Sequence[str]:
     return stores.watch.reap_workers(["worker-1"])
+
+
+async def _wake(stores: Stores, job: str) -> Sequence[str]:
+    return [woken["id"] for woken in stores.book.run("SELECT id FROM wake_jobs('{}')")]
+
+
+def _wake_after(parent: JobStatus) -> Callable[[Stores, str], Awaitable[Sequence[str]]]:
+    async def call(stores: Stores, job: str) -> Sequence[str]:
+        stores.book.link(job, stores.book.put(parent))
+        return await _wake(stores, job)
+
+    return call
+
+
+async def _answer(stores: Stores, job: str) -> Sequence[str]:
+    ask = stores.book.ask(job, "publish", shown=token_hex(8))
+    if JobStatus(stores.book.status(job)).is_final:
+        stores.book.run("UPDATE asks SET withdrawn_at = now() WHERE id = %s", ask)
+    given = await stores.door.answer(*_owner(stores), [{"ask": ask, "answer": {"decision": "approve"}}], own=True)
+    return [str(answered.job) for answered in given if answered.outcome == "answered"]
+
+
+async def _nudge(stores: Stores, job: str) -> Sequence[str]:
+    return [job] if await stores.hands.nudge(job) else []
 
 
 async def _cancel(stores: Stores, job: str) -> Sequence[str]:
@@ -87,6 +126,8 @@ def _owner(stores: Stores) -> tuple[int, int]:
 
 
 SILENT = {"lease_until": "now() - interval '1 s'"}
+DUE = {"look_at": "now()"}
+AFTER = {"waiting_for": "'jobs'", **DUE}
 LATE = {**SILENT, "deadline_at": "now() - interval '1 s'"}
 
 WAYS = (
@@ -100,6 +141,21 @@ WAYS = (
     Way("settle errored", "settle", _settle("errored"), QUEUED, row={"max_attempts": "3", "errors": "1"}),
     Way("settle errored on the last", "settle", _settle("errored"), FAILED, row={"max_attempts": "3", "errors": "2"}),
     Way("settle given back", "settle", _settle("given_back"), QUEUED, row={"max_attempts": "1", "errors": "1"}),
+    Way(
+        "settle parked",
+        "settle",
+        _settle("parked", waiting_for="outside", waiting_on="payment", look_s=60),
+        WAITING,
+        row={"max_attempts": "1", "errors": "1"},
+    ),
+    Way("wake from outside", "wake", _wake, QUEUED, waiting={"waiting_for": "'outside'", **DUE}),
+    Way("wake from a question", "wake", _wake, QUEUED, waiting={"waiting_on": "'publish'", **DUE}),
+    Way("wake after a parent that runs", "wake", _wake_after(RUNNING), WAITING, waiting=AFTER),
+    Way("wake after a parent that completed", "wake", _wake_after(COMPLETED), QUEUED, waiting=AFTER),
+    Way("wake after a parent that failed", "wake", _wake_after(FAILED), CANCELLED, waiting=AFTER),
+    Way("answer", "answer", _answer),
+    Way("answer what is parked for", "answer", _answer, waiting={"waiting_on": "'publish'"}, parked=QUEUED),
+    Way("nudge", "nudge", _nudge, waiting={"waiting_for": "'outside'"}),
     Way("reap a crash", "reap", _reap, QUEUED, row={"crashes": "1"}, running=SILENT),
     Way("reap a third crash", "reap", _reap, FAILED, row={"crashes": "2"}, running=SILENT),
     Way("reap a deadline", "reap", _reap, QUEUED, row={"max_attempts": "2"}, running=LATE),
@@ -125,7 +181,7 @@ def machine(stores: Stores) -> Stores:
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 async def test_a_verb_moves_a_job_as_transitions_draws_it(machine: Stores, way: Way, status: JobStatus) -> None:
     book = machine.book
-    job = book.put(status, **{"fence": str(FENCE), **way.row, **(way.running if status is RUNNING else {})})
+    job = book.put(status, **way.columns(status))
     before = book.row(job)
 
     given_back = await way.call(machine, job)
@@ -138,13 +194,13 @@ async def test_a_verb_moves_a_job_as_transitions_draws_it(machine: Stores, way: 
     else:
         assert given_back == [job]
         assert after is not None
-        assert after["status"] == (way.to or status)
+        assert after["status"] == way.after(status)
         assert after["status"] in drawn
 
 
 def test_every_arrow_of_transitions_is_walked_by_some_way() -> None:
     walked = {
-        (verb, status): {way.to or status for way in WAYS if way.verb == verb}
+        (verb, status): {way.after(status) for way in WAYS if way.verb == verb}
         for verb, arrows in TRANSITIONS.items()
         for status, to in arrows.items()
         if to
@@ -168,14 +224,25 @@ async def test_no_verb_moves_a_job_that_has_ended(machine: Stores) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["claim", "progress", "settle completed", "settle errored", "reap a crash", "cancel", "organise"]
+    ("verb", "start"),
+    [
+        ("claim", QUEUED),
+        ("progress", RUNNING),
+        ("settle completed", RUNNING),
+        ("settle errored", RUNNING),
+        ("settle parked", RUNNING),
+        ("reap a crash", RUNNING),
+        ("cancel", RUNNING),
+        ("organise", RUNNING),
+        ("wake from outside", WAITING),
+        ("wake after a parent that failed", WAITING),
+        ("answer", RUNNING),
+        ("answer what is parked for", WAITING),
+    ],
 )
-async def test_every_visible_change_counts_the_version_up(machine: Stores, verb: str) -> None:
+async def test_every_visible_change_counts_the_version_up(machine: Stores, verb: str, start: JobStatus) -> None:
     way = next(way for way in WAYS if way.name == verb)
-    start = QUEUED if verb == "claim" else RUNNING
-    job = machine.book.put(
-        start, **{"fence": str(FENCE), "version": "7", **way.row, **(way.running if start is RUNNING else {})}
-    )
+    job = machine.book.put(start, **{**way.columns(start), "version": "7"})
 
     await way.call(machine, job)
 
@@ -194,6 +261,7 @@ REFUSED: Mapping[str, tuple[JobStatus, Mapping[str, str], str]] = {
     "waiting for nothing": (WAITING, {"waiting_for": "NULL"}, "waiting_says_for_what"),
     "waiting for a bus": (WAITING, {"waiting_for": "'bus'"}, "jobs_waiting_for_check"),
     "queued and waiting for a person": (QUEUED, {"waiting_for": "'person'"}, "waiting_says_for_what"),
+    "queued and to be looked at": (QUEUED, {"look_at": "now()"}, "only_the_waiting_are_looked_at"),
     "completed without a date": (COMPLETED, {"finished_at": "NULL"}, "final_is_dated"),
     "failed without a date": (FAILED, {"finished_at": "NULL"}, "final_is_dated"),
     "cancelled without a date": (CANCELLED, {"finished_at": "NULL"}, "final_is_dated"),

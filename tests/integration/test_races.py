@@ -31,7 +31,7 @@ async def test_one_worker_claims_beats_and_settles_for_two_tenants_at_once(store
 
     assert {claim.id: claim.tenant for claim in claims} == {jobs[0]: ours.id, jobs[1]: theirs.id}
     assert kept == {(claim.id, claim.fence) for claim in claims}
-    assert set(settled.values()) == {"completed"}
+    assert {each.status for each in settled.values()} == {"completed"}
 
 
 async def test_one_sweep_rings_and_reaps_for_two_tenants_at_once(stores: Stores) -> None:
@@ -158,7 +158,7 @@ async def test_a_slow_attempt_settled_in_one_batch_with_the_next_leaves_nothing(
 
     settled = await stores.hands.settle(both if slow_first else both[::-1])
 
-    assert settled == {(job, fast.fence): "completed"}
+    assert settled == {(job, fast.fence): ("completed", False)}
     assert stores.book.one("SELECT result FROM jobs WHERE id = %s", job) == {"by": "fast"}
 
 
@@ -356,7 +356,15 @@ async def test_a_pools_role_survives_what_would_undo_a_set_role(database_url: st
 
 
 def test_every_verb_takes_one_jsonb(stores: Stores) -> None:
-    helpers = {"current_tenant", "new_job_id", "backoff", "refuse_other_request", "search_jobs"}
+    helpers = {
+        "current_tenant",
+        "new_job_id",
+        "backoff",
+        "refuse_other_request",
+        "search_jobs",
+        "lock_with_dependants",
+        "follow_ends",
+    }
 
     verbs = stores.book.run(
         "SELECT proname, oidvectortypes(proargtypes) AS takes FROM pg_proc WHERE pronamespace = 'backburner'::regnamespace"

@@ -6,10 +6,10 @@ import psycopg
 import pytest
 from given import LEASE_S, Book, Stores, Tenant
 
-from agent_tools.jobs.errors import BookUnavailable, NotNow
-from agent_tools.jobs.job import CANCELLED, COMPLETED, QUEUED
+from agent_tools.jobs.errors import BookUnavailable, JobNotFound, NotNow
+from agent_tools.jobs.job import CANCELLED, COMPLETED, QUEUED, WAITING
 from sql.connect import Pool, open_pool
-from sql.door import DoorStore, Filter
+from sql.door import AskFilter, DoorStore, Filter
 from sql.hands import HandsStore
 from sql.schema import DOOR, HANDS, OWNER
 
@@ -28,7 +28,7 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO artifacts (tenant_id, job_id, fence, name, position, title, media_type, bytes, sha256)
     VALUES ({tenant}, '{job}', 1, 'a.txt', 0, 'A', 'text/plain', 1, '\x00');
   INSERT INTO files (id, tenant_id, principal_id, name, media_type, bytes, sha256) VALUES ('f{tenant}', {tenant}, {principal}, 'f', 'f', 1, '\x00');
-  INSERT INTO asks (tenant_id, job_id, name, question) VALUES ({tenant}, '{job}', 'approve', 'Shall we?');
+  INSERT INTO asks (tenant_id, job_id, name, question, shown_hash) VALUES ({tenant}, '{job}', 'approve', 'Shall we?', '\x00');
   INSERT INTO webhook_endpoints (tenant_id, url, secret) VALUES ({tenant}, 'https://example.org', 's');
   INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, job_id, type, body)
     SELECT 'd{tenant}', {tenant}, id, '{job}', 'completed', '1' FROM webhook_endpoints WHERE tenant_id = {tenant};
@@ -168,6 +168,29 @@ async def test_another_tenants_move_cannot_be_undone(stores: Stores, theirs: Ten
     assert stores.book.one("SELECT subject_id IS NOT NULL FROM jobs WHERE id = %s", job)
 
 
+async def test_another_tenants_question_is_as_if_it_did_not_exist(stores: Stores, theirs: Tenant) -> None:
+    job = stores.book.put(WAITING, of=theirs, waiting_on="'publish'")
+    ask = stores.book.ask(job, "publish")
+
+    answered = await stores.answer(ask)
+
+    assert (answered.outcome, answered.job, answered.answer) == ("gone", None, None)
+    assert await stores.door.asks(stores.book.default.id, AskFilter(open_only=False)) == []
+    assert stores.book.asks(job)[0]["answered_at"] is None
+    assert (await stores.answer(ask, of=theirs)).outcome == "answered"
+
+
+async def test_another_tenants_job_cannot_be_come_after(stores: Stores, theirs: Tenant) -> None:
+    parent = stores.book.put(of=theirs)
+
+    with pytest.raises(JobNotFound, match=parent):
+        await stores.create({"after": [parent], "if_parent_fails": "cancel"})
+
+    assert stores.book.one("SELECT count(*) FROM jobs") == 1
+    assert stores.book.one("SELECT count(*) FROM job_links") == 0
+    assert await stores.door.parents(stores.book.default.id, [parent]) == {}
+
+
 async def test_another_tenants_equal_job_is_not_the_same_job(stores: Stores, theirs: Tenant) -> None:
     (ours,) = await stores.create({"args": {"n": 1}})
     (other,) = await stores.create({"args": {"n": 1}}, of=theirs)
@@ -222,6 +245,7 @@ def test_no_role_is_more_than_a_role(stores: Stores) -> None:
         "INSERT INTO jobs DEFAULT VALUES",
         "SELECT create_jobs('{}')",
         "SELECT cancel_jobs('{}')",
+        "SELECT answer_asks('{}')",
         "DELETE FROM job_events",
     ],
 )
@@ -234,7 +258,15 @@ async def test_hands_may_not_do_what_doors_do(stores: Stores, statement: str) ->
 @pytest.mark.parametrize(
     "statement",
     [
-        *(f"SELECT {verb}_jobs('{{}}')" for verb in ("claim", "beat", "progress", "settle", "reap", "ring", "expire")),
+        *(
+            f"SELECT {verb}_jobs('{{}}')"
+            for verb in ("claim", "beat", "progress", "settle", "wake", "reap", "ring", "expire")
+        ),
+        "SELECT nudge_job('{}')",
+        "SELECT secret FROM installation",
+        "INSERT INTO asks DEFAULT VALUES",
+        "DELETE FROM asks",
+        "UPDATE asks SET question = 'Another?'",
         "SELECT announce_worker('{}')",
         "SELECT record_step('{}')",
         "SELECT nextval('fences')",
