@@ -6,7 +6,8 @@ import difflib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,16 +15,31 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from agent_tools import bell
+from agent_tools.answers import checked
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.changes import with_changes
 from agent_tools.jobs import why as reasons
 from agent_tools.jobs.artifact_store import ArtifactStore
-from agent_tools.jobs.errors import BadRequest, Conflict, JobNotFound, KindUnavailable, Misconfigured, Problem
+from agent_tools.jobs.asks import Ask
+from agent_tools.jobs.errors import (
+    AskNotFound,
+    BackburnerError,
+    BadRequest,
+    Conflict,
+    JobNotFound,
+    KindUnavailable,
+    Misconfigured,
+    NotNow,
+    NotYours,
+    Problem,
+)
 from agent_tools.jobs.job import Event, Job, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, load_kinds, refuse_unstorable
 from agent_tools.requests import (
     NewJob,
     as_sent,
+    ask_cursor_after,
+    ask_place,
     checked_key,
     checked_labels,
     checked_title,
@@ -31,14 +47,14 @@ from agent_tools.requests import (
     folded,
     hash_of,
     hash_of_secret,
-    parse,
     parse_all,
+    parse_one,
     place,
     subject_name,
 )
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
-from sql.door import Created, DoorStore, Filter, Moved, SubjectCount
+from sql.door import Answered, AskFilter, DoorStore, Filter, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
 
 MAX_BATCH = 1000
@@ -50,6 +66,7 @@ GUARD_S = 600.0
 LINK_S = 900.0
 """How long a sign-in link may wait to be used."""
 _RING_PATIENCE_S = 0.5
+_ID_LENGTH = 13
 _UNSET: Any = object()
 
 
@@ -66,6 +83,13 @@ class JobPage(NamedTuple):
     """A page of jobs; `next_cursor` None: there are no more."""
 
     jobs: Sequence[Job]
+    next_cursor: str | None
+
+
+class AskPage(NamedTuple):
+    """A page of questions; `next_cursor` None: there are no more."""
+
+    asks: Sequence[Ask]
     next_cursor: str | None
 
 
@@ -141,14 +165,17 @@ class Backburner:
         again: bool = False,
         priority: Literal["low", "normal", "high"] = "normal",
         run_after: datetime | None = None,
+        after: Sequence[str | int] = (),
+        if_parent_fails: Literal["cancel", "run"] = "cancel",
         idempotency_key: str | None = None,
     ) -> Receipt:
         """Keep a job, durably, and ring for it.
 
         The same key, or without one the same kind and arguments (unfinished, or completed within ten minutes), is
-        the same job; `again=True` asks for another one.
+        the same job; `again=True` asks for another one. It begins when the jobs named by `after` have ended, and is
+        cancelled where one of them fails, unless `if_parent_fails` is `run`.
         """
-        job = NewJob(kind, args or {}, subject, title, labels or {}, again, priority, run_after)
+        job = NewJob(kind, args or {}, subject, title, labels or {}, again, priority, run_after, after, if_parent_fails)
         return (await self._create([job], keys=[idempotency_key], is_batch=False))[0]
 
     async def create_many(self, jobs: Sequence[NewJob], *, idempotency_key: str | None = None) -> list[Receipt]:
@@ -177,7 +204,7 @@ class Backburner:
     async def _create(
         self, jobs: Sequence[NewJob], *, keys: Sequence[str | None], is_batch: bool, redo_of: str | None = None
     ) -> list[Receipt]:
-        parsed = parse_all(jobs, self.kinds) if is_batch else [parse(jobs[0], self.kinds)]
+        parsed = parse_all(jobs, self.kinds) if is_batch else [parse_one(jobs[0], self.kinds)]
         await self._refuse_unavailable([kind for kind, _ in parsed], is_batch)
         request_hash = hash_of([as_sent(job) for job in jobs])
         rows = [
@@ -192,7 +219,11 @@ class Backburner:
         created = await self._store.create(
             self.who.tenant, self.who.principal, rows, guard_s=GUARD_S, is_batch=is_batch
         )
-        await self._ring([made for made in created if made.created and made.dispatch])
+        await self._ring(
+            Ring(made.id, made.dispatch, made.queue, self.who.tenant, made.priority)
+            for made in created
+            if made.created and made.dispatch
+        )
         return [Receipt(made.id, kind, made.created) for made, (kind, _) in zip(created, parsed, strict=True)]
 
     async def _refuse_unavailable(self, kinds: Sequence[Kind], is_batch: bool) -> None:
@@ -208,13 +239,11 @@ class Backburner:
             listed = " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5])
             raise KindUnavailable(f"Nothing was created. {listed}", problems)
 
-    async def _ring(self, created: Sequence[Created]) -> None:
+    async def _ring(self, rings: Iterable[Ring]) -> None:
         # The rows are kept: where Redis is away or slow, the sweep rings.
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(_RING_PATIENCE_S):
-                await self._bell.ring(
-                    Ring(made.id, made.dispatch, made.queue, self.who.tenant, made.priority) for made in created
-                )
+                await self._bell.ring(rings)
 
     # ---------------------------------------------------------------------------------------------------- reading
 
@@ -295,9 +324,20 @@ class Backburner:
         """As `why`, for jobs in hand: id → sentence."""
         tenant = self.who.tenant
         now, workers = await self._store.now(tenant), await self._store.workers(tenant)
+        asks: dict[str, list[Ask]] = defaultdict(list)
+        if asking := [job.id for job in jobs if job.waiting_for == "person"]:
+            for ask in await self._store.asks(tenant, AskFilter(jobs=asking), limit=2 * len(asking)):
+                asks[ask.job].append(ask)
+        after = [job.id for job in jobs if job.waiting_for == "jobs"]
+        parents = await self._store.parents(tenant, after) if after else {}
         return {
             job.id: reasons.why(
-                job, now, workers, await self._store.ahead(tenant, job.id) if job.status == "queued" else 0
+                job,
+                now,
+                workers,
+                await self._store.ahead(tenant, job.id) if job.status == "queued" else 0,
+                asks=asks.get(job.id, ()),
+                parents=parents.get(job.id, ()),
             )
             for job in jobs
         }
@@ -337,6 +377,76 @@ class Backburner:
         if missing := [each for each in tidy if each not in found]:
             raise JobNotFound(f"No job {', '.join(missing)}. List the jobs to see yours.")
         return [found[each] for each in tidy]
+
+    # ---------------------------------------------------------------------------------------------------- answering
+
+    async def asks(
+        self,
+        *,
+        open_only: bool = True,
+        job: str | None = None,
+        batch_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> AskPage:
+        """Questions to people, the oldest first: those that are open, or all; of one job, of one batch."""
+        wanted = AskFilter(
+            open_only=open_only,
+            jobs=[job_id(job)] if job else None,
+            batch_id=batch_id,
+            after=ask_place(cursor) if cursor else None,
+        )
+        found = await self._store.asks(self.who.tenant, wanted, limit=limit + 1)
+        page = found[:limit]
+        return AskPage(page, ask_cursor_after(page[-1]) if len(found) > limit else None)
+
+    async def answer(
+        self,
+        ask: int | str,
+        decision: str | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        notes: str | None = None,
+        shown_hash: str | None = None,
+        own: bool = True,
+    ) -> Ask:
+        """Answer a question, by its number or, where it asks only one, by its job. Gives it as it is now.
+
+        The first answer counts. With `shown_hash` it counts only for exactly what that stands for. `own=False` refuses an
+        answer from whoever created the job. Raises Conflict where somebody was faster (who, when, what) or something else
+        is shown now, NotNow where nobody asks any longer, BadRequest for what fits neither choices nor form, NotYours.
+        """
+        meant = await self._asked(ask)
+        answer = checked(meant, decision, values, notes) if meant.is_open else {"decision": decision}
+        given = {"ask": meant.id, "answer": answer, "shown_hash": shown_hash}
+        (answered,) = await self._store.answer(self.who.tenant, self.who.principal, [given], own=own)
+        if answered.outcome != "answered":
+            raise _not_answered(meant, answered, await self.now())
+        if answered.dispatch is not None:
+            await self._ring(
+                [Ring(meant.job, answered.dispatch, str(answered.queue), self.who.tenant, answered.priority or 0)]
+            )
+        await self._tell(Changes(jobs=[meant.job]))
+        return replace(meant, answer=answered.answer, answered_at=answered.at, answered_by=answered.by_name)
+
+    async def _asked(self, ask: int | str) -> Ask:
+        """The question meant. Raises AskNotFound, JobNotFound, NotNow where the job asks nothing, BadRequest where it asks much."""
+        tenant = self.who.tenant
+        if isinstance(ask, int) or (ask.isdecimal() and len(ask) < _ID_LENGTH):
+            number = int(ask)
+            found = await self._store.asks(tenant, AskFilter(ids=[number], open_only=False)) if number < 1 << 63 else []
+            if not found:
+                raise AskNotFound(f"There is no question {number} here.")
+            return found[0]
+        job = await self.get(ask)
+        asks = await self._store.asks(tenant, AskFilter(jobs=[job.id], open_only=False), limit=1000)
+        still_open = [each for each in asks if each.is_open]
+        if len(still_open) > 1:
+            numbered = ", ".join(f"{each.id} ({each.name})" for each in still_open)
+            raise BadRequest(f"{job.id} asks several questions. Say which, by its number: {numbered}.")
+        if not asks:
+            raise NotNow(f"{job.id} is {job.status} and asks nothing.")
+        return still_open[0] if still_open else max(asks, key=lambda each: each.answered_at or each.asked_at)
 
     # --------------------------------------------------------------------------------------------------- changing
 
@@ -461,6 +571,25 @@ class Backburner:
         """End a token at once. Raises Conflict when there is no such token that is still good."""
         if not await self._store.revoke_token(self.who.tenant, number):
             raise Conflict(f"There is no token {number} that is still good.")
+
+
+def _not_answered(ask: Ask, answered: Answered, now: datetime) -> BackburnerError:
+    match answered.outcome:
+        case "taken":
+            ago = reasons.duration((now - answered.at).total_seconds()) if answered.at else "a moment"
+            said = (answered.answer or {}).get("decision") or "with the form"
+            return Conflict(f"{answered.by_name} answered this {ago} ago: {said}.")
+        case "changed":
+            return Conflict("What this question shows has changed since you saw it. Look at it again, then answer.")
+        case "expired":
+            return NotNow(
+                f"This question was open until {ask.deadline_at:%Y-%m-%d %H:%M} UTC; the job went on without an answer."
+            )
+        case "own":
+            return NotYours("Whoever asked for this job may not answer its question; somebody else has to.")
+        case "gone":
+            return AskNotFound(f"There is no question {ask.id} here.")
+    return NotNow(f"Nobody asks this any longer: {ask.job} went on without it, or has ended.")
 
 
 def _needs_a_person(jobs: Sequence[Job], seen: Mapping[str, int]) -> bool:

@@ -3,18 +3,22 @@
 import base64
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple
 
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest, JobNotFound, Problem
 from agent_tools.jobs.job import Job, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
 from sql.door import Filter
 
+MAX_AFTER = 1000
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 UNORGANISED = frozenset({"unorganised", "unorganized", "default", "none", "null", ""})
 """Words for no subject; none of them can be the name of one."""
@@ -32,6 +36,13 @@ class NewJob:
     again: bool = False
     priority: Literal["low", "normal", "high"] = "normal"
     run_after: datetime | None = None
+    after: Sequence[str | int] = ()
+    """Jobs that must end first: ids, or places in the same batch, from 0."""
+    if_parent_fails: Literal["cancel", "run"] = "cancel"
+    """What becomes of it where one of those fails, is cancelled or deleted."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "after", tuple(self.after))
 
 
 class Parsed(NamedTuple):
@@ -54,15 +65,61 @@ def parse_all(jobs: Sequence[NewJob], kinds: Kinds) -> list[Parsed]:
     if problems:
         more = f" And {len(sentences) - 5} more bad jobs." if len(sentences) > 5 else ""
         raise BadRequest(f"Nothing was created. {' '.join(sentences[:5])}{more}", problems)
-    return parsed
+    return _in_order(parsed)
+
+
+def _in_order(parsed: Sequence[Parsed]) -> list[Parsed]:
+    """The same, where each that comes after others of the batch is only the same job as an earlier one if those are.
+
+    Raises BadRequest for places that are not in the batch, and for circles.
+    """
+    rows = [row for _, row in parsed]
+    for number, row in enumerate(rows):
+        for place in _places(row):
+            if not 0 <= place < len(rows):
+                raise _bad_after(number, f"there is no jobs/{place} in this batch")
+    try:
+        order = list(TopologicalSorter({number: _places(row) for number, row in enumerate(rows)}).static_order())
+    except CycleError as error:
+        circle = list(error.args[1])
+        raise _bad_after(
+            circle[0], f"{' waits for '.join(f'jobs/{each}' for each in reversed(circle))}, which never ends"
+        ) from None
+    for number in order:
+        row = rows[number]
+        if row["after"]:
+            parents = [rows[each]["args_hash"] if isinstance(each, int) else each for each in row["after"]]
+            row["args_hash"] = hash_of([row["args_hash"], sorted(parents), row["if_parent_fails"]])
+            row["again"] = row["again"] or any(rows[place]["again"] for place in _places(row))
+    return list(parsed)
+
+
+def _places(row: Mapping[str, Any]) -> list[int]:
+    return [each for each in row["after"] or () if isinstance(each, int)]
+
+
+def _bad_after(number: int, problem: str) -> BadRequest:
+    return BadRequest(
+        f"Nothing was created. jobs/{number}/after: {problem}.", [Problem(f"jobs/{number}/after", problem)]
+    )
+
+
+def parse_one(job: NewJob, kinds: Kinds) -> Parsed:
+    """A job that is created by itself. Raises BadRequest, naming each bad field."""
+    parsed = parse(job, kinds)
+    if _places(parsed.row):
+        raise refused("after", "needs ids; places are for jobs that are created together")
+    return _in_order([parsed])[0]
 
 
 def parse(job: NewJob, kinds: Kinds) -> Parsed:
-    """One job. Raises BadRequest, naming each bad field."""
+    """One job, whatever it comes after. Raises BadRequest, naming each bad field."""
     kind = kinds.find(job.kind)
     refuse_unstorable({"subject": job.subject, "title": job.title, "labels": dict(job.labels)})
     if job.priority not in PRIORITIES:
         raise refused("priority", f"'{job.priority}' is not one of low, normal, high")
+    if job.if_parent_fails not in ("cancel", "run"):
+        raise refused("if_parent_fails", f"'{job.if_parent_fails}' is not one of cancel, run")
     args, subject = kind.parse(job.args), subject_name(job.subject)
     row = {
         "kind": kind.name,
@@ -76,6 +133,8 @@ def parse(job: NewJob, kinds: Kinds) -> Parsed:
         "priority": PRIORITIES[job.priority],
         "run_after": job.run_after.isoformat() if job.run_after else None,
         "again": job.again,
+        "after": checked_after(job.after),
+        "if_parent_fails": job.if_parent_fails,
     }
     return Parsed(kind, row)
 
@@ -116,16 +175,42 @@ def in_utc(text: str) -> datetime:
 
 def cursor_after(job: Job) -> str:
     """Where a page ended, as something to send back and not to read."""
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode().rstrip("=")
+    return _cursor(job.created_at, job.id)
 
 
 def place(cursor: str) -> tuple[datetime, str]:
     """What cursor_after made. Raises BadRequest."""
     try:
-        at, _, job = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
+        at, _, job = _read(cursor).partition(" ")
         return datetime.fromisoformat(at), job_id(job)
     except (ValueError, JobNotFound) as error:
-        raise refused("cursor", "was not made here; take it from next_cursor of the page before") from error
+        raise _bad_cursor() from error
+
+
+def ask_cursor_after(ask: Ask) -> str:
+    """As cursor_after, for a page of questions."""
+    return _cursor(ask.asked_at, ask.id)
+
+
+def ask_place(cursor: str) -> tuple[datetime, int]:
+    """What ask_cursor_after made. Raises BadRequest."""
+    try:
+        at, _, ask = _read(cursor).partition(" ")
+        return datetime.fromisoformat(at), int(ask)
+    except ValueError as error:
+        raise _bad_cursor() from error
+
+
+def _cursor(at: datetime, last: object) -> str:
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {last}".encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> str:
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+
+
+def _bad_cursor() -> BadRequest:
+    return refused("cursor", "was not made here; take it from next_cursor of the page before")
 
 
 def subject_name(name: str | None) -> str | None:
@@ -164,6 +249,20 @@ def as_sent(job: NewJob) -> dict[str, Any]:
         name: value.isoformat() if isinstance(value, datetime) else dict(value) if isinstance(value, Mapping) else value
         for name, value in sent.items()
     }
+
+
+def checked_after(after: Sequence[str | int]) -> list[str | int] | None:
+    """Ids and places, each once; None where there are none. Raises BadRequest for what can be neither."""
+    if len(after) > MAX_AFTER:
+        raise refused("after", f"{len(after)} jobs are too many; at most {MAX_AFTER}")
+    tidy: list[str | int] = []
+    for each in after:
+        place = int(each) if isinstance(each, str) and re.fullmatch(r"\d{1,4}", each.strip()) else each
+        try:
+            tidy.append(place if isinstance(place, int) else job_id(place))
+        except JobNotFound as error:
+            raise refused("after", str(error).rstrip(".")) from None
+    return list(dict.fromkeys(tidy)) or None
 
 
 def checked_key(key: str | None) -> str | None:

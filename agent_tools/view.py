@@ -35,6 +35,8 @@ def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
             "title": job.title,
             "status": str(job.status),
             "waiting_for": job.waiting_for,
+            "waiting_on": job.waiting_on if job.waiting_for else None,
+            "waiting_since": when(job.waiting_since) if job.waiting_for else None,
             "why": why,
             "subject": job.subject,
             "labels": dict(job.labels),

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from agent_tools.jobs.errors import BackburnerError, BookUnavailable, Conflict, JobNotFound, NotNow, Unstorable
+from agent_tools.jobs.errors import BackburnerError, BadRequest, BookUnavailable, Conflict, NotNow, Unstorable
 from sql.schema import SCHEMA, check_schema
 
 AsyncConnection = psycopg.AsyncConnection[DictRow]
@@ -119,9 +119,7 @@ def _as_ours(error: psycopg.Error) -> Exception:
         case "BB003":
             return NotNow(f"There is no move {detail} to undo: it was undone before, or never made.")
         case "BB004":
-            return JobNotFound(
-                f"Nothing was created: there is no job {detail} to come after. List the jobs to see yours."
-            )
+            return BadRequest(f"Nothing was created. after: there is no job {detail}. List the jobs to see yours.")
         case "42501" | "42P01" | "3F000" | "22023" | "42883":
             text = str(error).splitlines()[0]
             return BookUnavailable(

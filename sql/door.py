@@ -149,7 +149,7 @@ class DoorStore:
         self, tenant: int, principal: int, jobs: Sequence[Fields], *, guard_s: float, is_batch: bool
     ) -> list[Created]:
         """All of `jobs` or none, in order. Raises Conflict for a key used for another request, NotNow for a redo too early,
-        JobNotFound for a job to come after that is not there.
+        BadRequest for a job to come after that is not there.
         """
         batch = {"tenant": tenant, "principal": principal, "jobs": list(jobs), "guard_s": guard_s, "is_batch": is_batch}
         return [

@@ -45,6 +45,18 @@ class JobNotFound(BackburnerError):
     code = "job_not_found"
 
 
+class AskNotFound(JobNotFound):
+    """No such question in the caller's tenant."""
+
+    code = "ask_not_found"
+
+
+class NotYours(BackburnerError):
+    """The caller asked this itself, and somebody else is to answer."""
+
+    code = "not_yours"
+
+
 class Conflict(BackburnerError):
     """The request contradicts what is already kept, such as an idempotency key used for another request."""
 

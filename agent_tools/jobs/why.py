@@ -3,34 +3,45 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from agent_tools.jobs.asks import Ask, Parent
 from agent_tools.jobs.job import Job, JobStatus, Worker
 
+PARENT_FAILED = "parent_failed"
+"""Code of the error of a job that was cancelled because of one before it (machine.sql says the same)."""
+MOST_PARENTS = 3
+MOST_CHARACTERS = 100
+"""How much of a question or a title a sentence quotes."""
 MAX_CRASHES = 3
 """A job whose worker died this often is poison (machine.sql says the same)."""
 
 
-def why(job: Job, now: datetime, workers: Sequence[Worker], ahead: int = 0) -> str:
-    """One sentence, or two: what the job waits for, and what would help. `ahead` are due jobs before it in its queue."""
+def why(
+    job: Job,
+    now: datetime,
+    workers: Sequence[Worker],
+    ahead: int = 0,
+    *,
+    asks: Sequence[Ask] = (),
+    parents: Sequence[Parent] = (),
+) -> str:
+    """One sentence, or two: what the job waits for, and what would help.
+
+    `ahead` are due jobs before it in its queue, `asks` its open questions, `parents` the jobs that it comes after.
+    """
     match job.status:
         case JobStatus.QUEUED:
             return _queued(job, now, [worker for worker in workers if worker.is_alive], ahead)
         case JobStatus.RUNNING:
             return _running(job, now)
         case JobStatus.WAITING:
-            return _WAITING[job.waiting_for or "outside"]
+            return _waiting(job, now, asks, parents)
         case JobStatus.COMPLETED:
             return f"Completed {_ago(job.finished_at, now)}{_in(job)}."
         case JobStatus.FAILED:
             return f"Failed {_ago(job.finished_at, now)}{_attempts(job)}: {_error(job)}"
         case JobStatus.CANCELLED:
-            return f"Cancelled {_ago(job.finished_at, now)}."
-
-
-_WAITING = {
-    "person": "Waiting for a person's answer. It waits as long as that takes.",
-    "outside": "Waiting for something outside; it is asked again from time to time.",
-    "jobs": "Waiting for other jobs to end first.",
-}
+            reason = f": {job.error.message}" if job.error and job.error.code == PARENT_FAILED else "."
+            return f"Cancelled {_ago(job.finished_at, now)}{reason}"
 
 
 def duration(seconds: float) -> str:
@@ -39,6 +50,45 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size or (unit != "days" and seconds >= size):
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def _waiting(job: Job, now: datetime, asks: Sequence[Ask], parents: Sequence[Parent]) -> str:
+    match job.waiting_for:
+        case "person":
+            ask = next((each for each in asks if each.name == job.waiting_on), next(iter(asks), None))
+            return _for_an_answer(ask, now) if ask else "Waiting for a person's answer. It waits as long as that takes."
+        case "jobs":
+            return _after(parents)
+    what = f"'{job.waiting_on}'" if job.waiting_on else "something"
+    since = f" for {duration((now - job.waiting_since).total_seconds())}" if job.waiting_since else ""
+    again = "when it is called" if job.look_at is None else f"in {duration((job.look_at - now).total_seconds())}"
+    return f"Waiting{since} for {what} outside; it looks again {again}."
+
+
+def _for_an_answer(ask: Ask, now: datetime) -> str:
+    question = _short(ask.question)
+    still = f", open for {duration((ask.deadline_at - now).total_seconds())} more" if ask.deadline_at else ""
+    whose = f"{ask.for_person}'s" if ask.for_person else "a person's"
+    return f"Waiting for {whose} answer: '{question}' (asked {_ago(ask.asked_at, now)}{still})."
+
+
+def _after(parents: Sequence[Parent]) -> str:
+    unended = [parent for parent in parents if parent.status is not None and not JobStatus(parent.status).is_final]
+    if not unended:
+        return "Waited for other jobs to end first; they have, it is about to begin."
+    named = ", ".join(
+        f"{parent.id} ({' '.join(part for part in (parent.kind, _short(parent.title or '')) if part)}, {parent.status})"
+        for parent in unended[:MOST_PARENTS]
+    )
+    more = f" and {len(unended) - MOST_PARENTS} more" if len(unended) > MOST_PARENTS else ""
+    many = _count(len(parents), "job") if len(parents) == 1 else f"{len(unended)} of {len(parents)} jobs"
+    return f"Waiting for {many} to end first: {named}{more}."
+
+
+def _short(text: str) -> str:
+    """Its first line, and of that not too much."""
+    line = next(iter(text.strip().splitlines()), "")
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1].rstrip()}…"
 
 
 def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int) -> str:

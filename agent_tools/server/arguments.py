@@ -59,6 +59,9 @@ def _as_moment(value: Any) -> Any:
 
 
 JobIds = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1, max_length=50)]
+After = Annotated[
+    list[int | str], BeforeValidator(lambda value: [value] if isinstance(value, int) else _as_list(value))
+]
 Labels = Annotated[dict[str, str], BeforeValidator(_as_json)]
 Changes = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 Status = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]

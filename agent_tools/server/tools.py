@@ -15,6 +15,7 @@ from agent_tools.reading import read
 from agent_tools.requests import NewJob, job_filter, subject_name
 from agent_tools.server import replies
 from agent_tools.server.arguments import (
+    After,
     Arguments,
     Changes,
     JobIds,
@@ -138,6 +139,10 @@ class OneOfMany(Arguments):
     again: bool = False
     priority: Literal["low", "normal", "high"] = "normal"
     run_after: Moment | None = None
+    after: Annotated[
+        After | None, Field(description="Begin when these have ended: job ids, or places in this list from 0.")
+    ] = None
+    if_parent_fails: Literal["cancel", "run"] = "cancel"
 
 
 class CreateJobs(Arguments):
@@ -155,7 +160,16 @@ async def create_jobs(desk: Desk, asked: CreateJobs) -> Reply:
     require(desk.backburner, "jobs:create")
     jobs = [
         NewJob(
-            each.kind, each.args, each.subject, each.title, each.labels or {}, each.again, each.priority, each.run_after
+            each.kind,
+            each.args,
+            each.subject,
+            each.title,
+            each.labels or {},
+            each.again,
+            each.priority,
+            each.run_after,
+            each.after or (),
+            each.if_parent_fails,
         )
         for each in asked.jobs
     ]

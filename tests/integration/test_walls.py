@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from given import LEASE_S, Book, Stores, Tenant
 
-from agent_tools.jobs.errors import BookUnavailable, JobNotFound, NotNow
+from agent_tools.jobs.errors import BadRequest, BookUnavailable, NotNow
 from agent_tools.jobs.job import CANCELLED, COMPLETED, QUEUED, WAITING
 from sql.connect import Pool, open_pool
 from sql.door import AskFilter, DoorStore, Filter
@@ -183,7 +183,7 @@ async def test_another_tenants_question_is_as_if_it_did_not_exist(stores: Stores
 async def test_another_tenants_job_cannot_be_come_after(stores: Stores, theirs: Tenant) -> None:
     parent = stores.book.put(of=theirs)
 
-    with pytest.raises(JobNotFound, match=parent):
+    with pytest.raises(BadRequest, match=parent):
         await stores.create({"after": [parent], "if_parent_fails": "cancel"})
 
     assert stores.book.one("SELECT count(*) FROM jobs") == 1

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from agent_tools.app import MAX_BATCH
 from agent_tools.jobs.kinds import MAX_ARGS_BYTES
-from agent_tools.requests import in_utc, moment
+from agent_tools.requests import MAX_AFTER, in_utc, moment
 
 MOST_WAIT_S = 50
 
@@ -54,6 +54,14 @@ class NewJob(Asked):
     again: bool = Field(False, description="Make another one although the same was just asked for.")
     priority: Literal["low", "normal", "high"] = "normal"
     run_after: Due | None = Field(None, description="Not before this moment.")
+    after: list[int | str] = Field(
+        [],
+        max_length=MAX_AFTER,
+        description="Not before these jobs have ended: ids or, in a batch, places in it, from 0.",
+    )
+    if_parent_fails: Literal["cancel", "run"] = Field(
+        "cancel", description="What to do where a job of `after` fails, is cancelled or deleted."
+    )
 
 
 class NewJobs(Asked):

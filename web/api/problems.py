@@ -19,6 +19,7 @@ from agent_tools.jobs.errors import (
     Conflict,
     JobNotFound,
     NotNow,
+    NotYours,
     Problem,
     Unstorable,
 )
@@ -64,6 +65,7 @@ _STATUS: Mapping[type[BackburnerError], HTTPStatus] = {
     Malformed: HTTPStatus.BAD_REQUEST,
     Unauthorised: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
+    NotYours: HTTPStatus.FORBIDDEN,
     JobNotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     NotNow: HTTPStatus.CONFLICT,

@@ -50,6 +50,8 @@ class ListedJob(Reply):
     title: str | None = None
     status: JobStatus
     waiting_for: Literal["person", "outside", "jobs"] | None = None
+    waiting_on: str | None = Field(None, description="The name of the question, or of what is looked for outside.")
+    waiting_since: datetime | None = None
     subject: str | None = Field(None, description="Absent: unorganised.")
     labels: dict[str, str] = {}
     priority: Literal["low", "high"] | None = Field(None, description="Absent: normal.")
