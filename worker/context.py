@@ -139,9 +139,9 @@ class RunningJob:
     ) -> Answer:
         """Ask a person, and park until somebody has answered."""
         self._refuse_inside_a_step("ask")
-        asked = await questions.question(question, choices, form, show, who, within, name)
-        recorded_as = self._recorded_as(asked.name, asked.shown_hash)
+        first = asked = await questions.question(question, choices, form, show, who, within, name)
         while True:
+            recorded_as = self._recorded_as(asked.name, asked.shown_hash)
             reaction = await self._reaction(recorded_as, asked.shown_hash)
             if reaction is not None and reaction.is_expired:
                 return Answer(expired=True)
@@ -150,7 +150,7 @@ class RunningJob:
             try:
                 return asked.answer(reaction)
             except ValidationError as error:
-                asked = asked.corrected(error)
+                asked = first.corrected(error)
 
     async def until(
         self,

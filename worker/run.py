@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent_tools.jobs.artifact_store import Attempt
-from agent_tools.jobs.context import Parked
+from agent_tools.jobs.context import Parked, is_park
 from agent_tools.jobs.errors import BackburnerError, Unstorable
 from agent_tools.jobs.job import JobError, StoredArtifact
 from agent_tools.jobs.kinds import Made
@@ -117,7 +117,7 @@ async def _ending(hands: "Hands", running: Running) -> Ending | None:
         return None
     if handler.done() and not handler.cancelled():
         error, parked = handler.exception(), running.job.parked
-        if parked is not None and (error is None or _is_park(error)):
+        if parked is not None and (error is None or is_park(error)):
             return Ending("parked", parked=parked)  # also where the handler swallowed it
         return ended.of_error(error, claim.id) if error else _of_made(handler.result(), claim)
     if running.why == "given_back":
@@ -125,13 +125,6 @@ async def _ending(hands: "Hands", running: Running) -> Ending | None:
     if running.why == "timeout" or (running.why == "lost" and await _ran_too_long(hands, claim)):
         return ended.too_slow(claim.timeout_s)
     return None if running.why == "lost" else ended.of_error(asyncio.CancelledError(), claim.id)
-
-
-def _is_park(error: BaseException) -> bool:
-    """Whether it is one, or the group of several that a TaskGroup makes of them."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_park(each) for each in error.exceptions)
-    return isinstance(error, Parked)
 
 
 async def _ran_too_long(hands: "Hands", claim: Claim) -> bool:

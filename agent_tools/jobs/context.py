@@ -133,6 +133,13 @@ class Parked(BaseException):
         self.waiting_for, self.waiting_on, self.look_s, self.ask = waiting_for, waiting_on, look_s, ask
 
 
+def is_park(error: BaseException) -> bool:
+    """Whether this is a Parked, or the group of several that a TaskGroup makes of them."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_park(each) for each in error.exceptions)
+    return isinstance(error, Parked)
+
+
 class TryAgain(Exception):
     """The attempt failed, and another one, `after` this long, may not. Spends an attempt."""
 
