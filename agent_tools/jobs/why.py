@@ -74,8 +74,10 @@ def _for_an_answer(ask: Ask, now: datetime) -> str:
 
 def _after(parents: Sequence[Parent]) -> str:
     unended = [parent for parent in parents if parent.status is not None and not JobStatus(parent.status).is_final]
+    if not parents:
+        return "Waiting for other jobs to end first."
     if not unended:
-        return "Waited for other jobs to end first; they have, it is about to begin."
+        return "The jobs that it comes after have ended: about to begin."
     named = ", ".join(
         f"{parent.id} ({' '.join(part for part in (parent.kind, _short(parent.title or '')) if part)}, {parent.status})"
         for parent in unended[:MOST_PARENTS]

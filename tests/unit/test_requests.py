@@ -1,7 +1,9 @@
 """What somebody asks for, checked at the door."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from agent_tools.requests import (
     job_filter,
     parse,
     parse_all,
+    parse_one,
     place,
     subject_name,
 )  # fmt: skip
@@ -135,3 +138,78 @@ def test_every_bad_job_of_a_batch_is_named_and_the_sentence_has_an_end() -> None
 def test_a_cursor_is_a_place_or_refused(cursor: str) -> None:
     with pytest.raises(BadRequest, match="cursor: was not made here"):
         place(cursor)
+
+
+# ------------------------------------------------------------------------------------------------------------ coming after
+
+ID, OTHER_ID = "0c3k9x2mq7f4w", "0c3k9x2mq7f4x"
+
+
+def after(*parents: str | int, **more: Any) -> NewJob:
+    return NewJob("quiz", after=parents, **more)
+
+
+def rows(*jobs: NewJob) -> list[dict[str, Any]]:
+    return [parsed.row for parsed in parse_all(jobs, KINDS)]
+
+
+def test_parents_are_ids_or_places_each_once() -> None:
+    (_, job) = rows(NewJob("quiz"), after(0, "0", " 0 ", ID, ID.upper()))
+
+    assert job["after"] == [0, ID]
+    assert rows(NewJob("quiz"))[0]["after"] is None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "sentence"),
+    [
+        ([after(1)], "jobs/0/after: there is no jobs/1 in this batch"),
+        ([after(-1)], "jobs/0/after: there is no jobs/-1 in this batch"),
+        ([after(0)], "jobs/0/after: jobs/0 waits for jobs/0, which never ends"),
+        ([after("there")], "jobs/0: after: 'there' is no job id"),
+        ([after(*range(1001))], "1001 jobs are too many"),
+        ([after(0, if_parent_fails="stop")], "if_parent_fails: 'stop' is not one of cancel, run"),
+    ],
+)
+def test_parents_that_cannot_be_are_named_in_a_sentence(jobs: list[NewJob], sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence) as refused:
+        parse_all(jobs, KINDS)
+
+    assert str(refused.value).startswith("Nothing was created.")
+
+
+def test_a_circle_is_named_in_the_order_in_which_its_jobs_wait() -> None:
+    with pytest.raises(
+        BadRequest, match=r"jobs/(\d) waits for jobs/\d waits for jobs/\d waits for jobs/\1, which never ends"
+    ) as refused:
+        parse_all([NewJob("quiz"), after(2), after(3), after(1)], KINDS)
+
+    circle = [int(each) for each in re.findall(r"jobs/(\d)", str(refused.value).partition(": ")[2])]
+    assert {(one, other) for one, other in pairwise(circle)} == {(1, 2), (2, 3), (3, 1)}
+
+
+def test_places_mean_nothing_to_a_job_by_itself() -> None:
+    with pytest.raises(BadRequest, match="places are for jobs that are created together"):
+        parse_one(after(0), KINDS)
+    assert parse_one(after(ID), KINDS).row["after"] == [ID]
+
+
+def test_what_a_job_comes_after_is_part_of_what_makes_it_the_same() -> None:
+    hashes = [
+        rows(NewJob("quiz"))[0]["args_hash"],
+        rows(after(ID))[0]["args_hash"],
+        rows(after(OTHER_ID))[0]["args_hash"],
+        rows(after(ID, if_parent_fails="run"))[0]["args_hash"],
+        rows(NewJob("quiz"), after(0))[1]["args_hash"],
+        rows(NewJob("quiz", {"topic": "tides"}), after(0))[1]["args_hash"],
+    ]
+
+    assert len(set(hashes)) == len(hashes)
+    assert rows(after(ID, OTHER_ID))[0]["args_hash"] == rows(after(OTHER_ID, ID))[0]["args_hash"]
+    assert rows(after(1), NewJob("quiz"))[0]["args_hash"] == rows(NewJob("quiz"), after(0))[1]["args_hash"]
+
+
+def test_what_comes_after_another_one_is_another_one() -> None:
+    again = rows(NewJob("quiz", again=True), after(0), after(1), NewJob("quiz"))
+
+    assert [row["again"] for row in again] == [True, True, True, False]

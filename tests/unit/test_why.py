@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent_tools.jobs.asks import Ask, Parent
 from agent_tools.jobs.job import Job, JobError, JobStatus, Progress, Worker
 from agent_tools.jobs.why import duration, why
 
@@ -28,6 +29,17 @@ ERROR = JobError("unexpected", "The service was busy.")
 
 RUNNING = {"status": JobStatus.RUNNING, "attempt": 1, "max_attempts": 3, "worker": "w1", "claimed_at": ago(minutes=4)}
 ENDED = {"attempt": 1, "started_at": ago(minutes=8), "finished_at": ago(minutes=5)}
+LOOKING = {
+    "status": JobStatus.WAITING,
+    "waiting_for": "outside",
+    "waiting_on": "payment",
+    "waiting_since": ago(days=3),
+}
+ASK = Ask(
+    id=7, job=JOB.id, kind="quiz", title="", principal=1, name="publish", question="Publish?", choices=("approve", "reject"), form=None,
+    shown=None, shown_hash="00", asked_at=ago(days=3), for_person=None, deadline_at=None, answer=None, answered_at=None,
+    answered_by=None, withdrawn_at=None,
+)  # fmt: skip
 AFTER_AN_ERROR = {
     "errors": 1,
     "attempt": 1,
@@ -104,7 +116,13 @@ AFTER_AN_ERROR = {
             {"status": JobStatus.WAITING, "waiting_for": "outside"},
             [],
             0,
-            "Waiting for something outside; it is asked again from time to time.",
+            "Waiting for something outside; it looks again when it is called.",
+        ),
+        (
+            {**LOOKING, "look_at": NOW + timedelta(minutes=20)},
+            [],
+            0,
+            "Waiting for 3 days for 'payment' outside; it looks again in 20 min.",
         ),
         ({"status": JobStatus.WAITING, "waiting_for": "jobs"}, [], 0, "Waiting for other jobs to end first."),
         ({"status": JobStatus.COMPLETED, **ENDED}, [], 0, "Completed 5 min ago, in 3 min."),
@@ -116,10 +134,67 @@ AFTER_AN_ERROR = {
             "Failed 5 min ago after 3 attempts: The service was busy.",
         ),
         ({"status": JobStatus.CANCELLED, "finished_at": ago(days=12)}, [], 0, "Cancelled 12 days ago."),
+        (
+            {"status": JobStatus.CANCELLED, "finished_at": ago(days=12), "error": ERROR},
+            [],
+            0,
+            "Cancelled 12 days ago.",
+        ),
+        (
+            {
+                "status": JobStatus.CANCELLED,
+                "finished_at": ago(days=12),
+                "error": JobError("parent_failed", "It was to come after 0c3 (failed)."),
+            },
+            [],
+            0,
+            "Cancelled 12 days ago: It was to come after 0c3 (failed).",
+        ),
     ],
 )
 def test_why(job: dict[str, Any], workers: list[dict[str, Any]], ahead: int, sentence: str) -> None:
     assert why(replace(JOB, **job), NOW, [replace(WORKER, **worker) for worker in workers], ahead) == sentence
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        ({}, "Waiting for a person's answer: 'Publish?' (asked 3 days ago)."),
+        ({"for_person": "Marta"}, "Waiting for Marta's answer: 'Publish?' (asked 3 days ago)."),
+        (
+            {"deadline_at": NOW + timedelta(hours=5)},
+            "Waiting for a person's answer: 'Publish?' (asked 3 days ago, open for 5 h more).",
+        ),
+        ({"question": "Publish?\n\nIt is long."}, "Waiting for a person's answer: 'Publish?' (asked 3 days ago)."),
+        ({"question": "x" * 200}, f"Waiting for a person's answer: '{'x' * 99}…' (asked 3 days ago)."),
+    ],
+)
+def test_why_a_job_waits_for_an_answer(ask: dict[str, Any], sentence: str) -> None:
+    job = replace(JOB, status=JobStatus.WAITING, waiting_for="person", waiting_on="publish")
+    other = replace(ASK, id=8, name="another", question="Another?")
+
+    assert why(job, NOW, [], asks=[other, replace(ASK, **ask)]) == sentence
+
+
+@pytest.mark.parametrize(
+    ("statuses", "sentence"),
+    [
+        (["running"], "Waiting for 1 job to end first: 0 (quiz Cells, running)."),
+        (
+            ["completed", "queued", "waiting"],
+            "Waiting for 2 of 3 jobs to end first: 1 (quiz Cells, queued), 2 (quiz Cells, waiting).",
+        ),
+        (
+            ["queued"] * 5,
+            "Waiting for 5 of 5 jobs to end first: 0 (quiz Cells, queued), 1 (quiz Cells, queued), 2 (quiz Cells, queued) and 2 more.",
+        ),
+        (["completed", None], "The jobs that it comes after have ended: about to begin."),
+    ],
+)
+def test_why_a_job_waits_for_others(statuses: list[str | None], sentence: str) -> None:
+    parents = [Parent(str(number), "quiz", "Cells", status) for number, status in enumerate(statuses)]
+
+    assert why(replace(JOB, status=JobStatus.WAITING, waiting_for="jobs"), NOW, [], parents=parents) == sentence
 
 
 @pytest.mark.parametrize(
