@@ -274,6 +274,20 @@ async def test_a_batch_is_all_or_nothing(agent: Agent) -> None:
     assert len((await agent.get("list_jobs", batch_id=made["batch_id"]))["jobs"]) == 2
 
 
+async def test_jobs_of_a_batch_come_after_each_other_and_the_last_says_what_it_waits_for(agent: Agent) -> None:
+    page = {"kind": "page", "args": {"content": "# A"}}
+    batch = [page, {**page, "after": 0}, {**page, "after": "[0, 1]", "if_parent_fails": "run"}]
+
+    made = await agent.get("create_jobs", jobs=batch)
+    circle = await agent.refused("create_jobs", jobs=[{**page, "after": [1]}, {**page, "after": [0]}])
+
+    (last,) = (await agent.get("job_status", job_ids=made["job_ids"][2:]))["jobs"]
+    assert last["status"] == "waiting"
+    assert last["line"].startswith("Waiting for 2 of 2 jobs to end first: ")
+    assert made["job_ids"][0] in last["line"]
+    assert "which never ends" in circle
+
+
 async def test_a_slide_is_redone_and_the_first_deck_stays(agent: Agent, working: Hands) -> None:
     job = (await agent.get("create_presentation", slides=SLIDES))["job_id"]
     await agent.get("job_status", job_ids=[job], wait_seconds=30)

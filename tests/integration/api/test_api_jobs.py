@@ -116,6 +116,22 @@ async def test_a_batch_is_kept_in_order_under_one_number(client: httpx2.AsyncCli
     assert {job["job_id"] for job in listed} == {job["job_id"] for job in batch["jobs"]}
 
 
+async def test_jobs_come_after_others_by_id_or_by_place(client: httpx2.AsyncClient) -> None:
+    batch = {"jobs": [{"kind": "drill"}, {"kind": "drill", "after": [0]}]}
+    first, second = (await client.post(f"{JOBS}/batch", json=batch)).json()["jobs"]
+
+    third = await client.post(JOBS, json={"kind": "drill", "after": [second["job_id"]], "if_parent_fails": "run"})
+    nowhere = await client.post(JOBS, json={"kind": "drill", "after": ["0c3k9x2mq7f4w"]})
+    by_place = await client.post(JOBS, json={"kind": "drill", "after": [0]})
+
+    assert (first["status"], second["status"], second["waiting_for"]) == ("queued", "waiting", "jobs")
+    assert (third.status_code, third.json()["waiting_for"]) == (202, "jobs")
+    assert third.json()["why"].startswith(f"Waiting for 1 job to end first: {second['job_id']} (drill, waiting)")
+    assert (nowhere.status_code, nowhere.json()["code"]) == (422, "bad_request")
+    assert "there is no job 0c3k9x2mq7f4w" in nowhere.json()["detail"]
+    assert by_place.status_code == 422
+
+
 async def test_a_batch_sent_again_under_its_key_is_the_same_batch(client: httpx2.AsyncClient) -> None:
     asked = {"json": {"jobs": [{"kind": "drill"}, {"kind": "drill"}]}, "headers": {"Idempotency-Key": "nightly"}}
     first, again = [await client.post(f"{JOBS}/batch", **asked) for _ in range(2)]

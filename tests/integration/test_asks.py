@@ -1,0 +1,302 @@
+"""Questions and answers at every door's own verbs."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from given import Stores
+from kinds_for_tests import KINDS_FOR_TESTS
+
+from agent_tools.app import Backburner
+from agent_tools.bell import Bell
+from agent_tools.jobs.errors import AskNotFound, BadRequest, Conflict, JobNotFound, NotNow, NotYours
+from agent_tools.jobs.job import CANCELLED, COMPLETED, QUEUED, WAITING
+from agent_tools.requests import NewJob
+from agent_tools.settings import Settings
+
+FORM = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "integer", "minimum": 1},
+        "lines": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["amount"],
+    "additionalProperties": False,
+}
+
+
+def asking(stores: Stores, **columns: str) -> tuple[str, int]:
+    """A job that is parked for an answer, and its question."""
+    job = stores.book.put(WAITING, waiting_on="'publish'")
+    return job, stores.book.ask(job, "publish", **columns)
+
+
+# ------------------------------------------------------------------------------------------------------------ answering
+
+
+async def test_a_question_is_answered_by_its_number_or_by_its_job(app: Backburner, stores: Stores) -> None:
+    (job, ask), (other, _), (third, number) = asking(stores), asking(stores), asking(stores)
+
+    by_number = await app.answer(ask, "approve", notes="Fine")
+    by_job = await app.answer(other.upper(), "reject")
+    by_text = await app.answer(str(number), "approve")
+
+    assert (by_number.id, by_number.job, by_number.answered_by) == (ask, job, app.who.name)
+    assert by_number.answer == {"decision": "approve", "values": None, "notes": "Fine"}
+    assert (by_job.job, by_text.job) == (other, third)
+    assert [stores.book.status(each) for each in (job, other, third)] == [QUEUED] * 3
+
+
+async def test_what_is_answered_is_rung_at_once(app: Backburner, stores: Stores, shared_settings: Settings) -> None:
+    job, ask = asking(stores)
+
+    await app.answer(ask, "approve")
+
+    assert await app._bell.take("default", 10) == [job]
+
+
+async def test_whoever_waits_for_the_job_hears_of_the_answer(app: Backburner, stores: Stores) -> None:
+    job, ask = asking(stores)
+    version = (await app.get(job)).version
+    waiting = asyncio.create_task(app.wait([job], 20, until="change", since={job: version}))
+    await asyncio.sleep(0)
+
+    await app.answer(ask, "approve")
+
+    async with asyncio.timeout(5):
+        (seen,) = await waiting
+    assert seen.status == QUEUED
+
+
+async def test_a_redis_that_is_away_holds_up_no_answer(
+    app: Backburner, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, ask = asking(stores)
+
+    async def never(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Bell, "ring", never)
+    await app.answer(ask, "approve")
+
+    assert stores.book.status(job) == QUEUED
+
+
+async def test_who_comes_second_is_told_who_was_first_when_and_with_what(app: Backburner, stores: Stores) -> None:
+    _, ask = asking(stores)
+    await app.answer(ask, "approve")
+    stores.book.run("UPDATE asks SET answered_at = now() - interval '3 min'")
+
+    with pytest.raises(Conflict, match=f"^{app.who.name} answered this 3 min ago: approve\\.$"):
+        await app.answer(ask, "reject")
+    with pytest.raises(Conflict, match="answered this 3 min ago: approve"):
+        await app.answer(ask, "whatever it was")
+
+
+async def test_an_answer_to_a_job_that_was_answered_just_now_is_told_so(app: Backburner, stores: Stores) -> None:
+    job, _ = asking(stores)
+    await app.answer(job, "approve")
+
+    with pytest.raises(Conflict, match="answered this 0 s ago: approve"):
+        await app.answer(job, "reject")
+
+
+async def test_an_answer_after_the_end_is_refused(app: Backburner, stores: Stores) -> None:
+    job, ask = asking(stores)
+    await app.cancel([job])
+
+    with pytest.raises(NotNow, match=f"Nobody asks this any longer: {job}"):
+        await app.answer(ask, "approve")
+    with pytest.raises(NotNow, match="Nobody asks this any longer"):
+        await app.answer(job, "approve")
+    assert stores.book.status(job) == CANCELLED
+
+
+async def test_an_answer_to_what_has_changed_since_is_refused(app: Backburner, stores: Stores) -> None:
+    job, ask = asking(stores)
+    stores.book.run("UPDATE asks SET withdrawn_at = now()")
+    newer = stores.book.ask(job, "publish", shown="01")
+
+    with pytest.raises(Conflict, match="has changed since you saw it"):
+        await app.answer(ask, "approve")
+    with pytest.raises(Conflict, match="has changed since you saw it"):
+        await app.answer(newer, "approve", shown_hash="00")
+    assert (await app.answer(newer, "approve", shown_hash="01")).id == newer
+
+
+async def test_an_answer_after_the_time_for_it_is_refused(app: Backburner, stores: Stores) -> None:
+    _, ask = asking(stores, deadline_at="now() - interval '1 s'")
+
+    with pytest.raises(NotNow, match="was open until"):
+        await app.answer(ask, "approve")
+
+
+async def test_an_asker_who_may_not_answer_itself_is_told_so(app: Backburner, stores: Stores) -> None:
+    made = await app.create("sleep")
+    stores.book.run(
+        "UPDATE jobs SET status = 'waiting', waiting_for = 'person', waiting_on = 'publish' WHERE id = %s", made.id
+    )
+    ask = stores.book.ask(made.id, "publish")
+
+    with pytest.raises(NotYours):
+        await app.answer(ask, "approve", own=False)
+    assert (await app.answer(ask, "approve")).id == ask
+
+
+async def test_what_asks_nothing_cannot_be_answered(app: Backburner, stores: Stores) -> None:
+    with pytest.raises(NotNow, match="completed and asks nothing"):
+        await app.answer(stores.book.put(COMPLETED), "approve")
+    with pytest.raises(JobNotFound):
+        await app.answer("0c3k9x2mq7f4w", "approve")
+    for number in (4711, "4711", 10**12, -1, 10**30):
+        with pytest.raises(AskNotFound):
+            await app.answer(number, "approve")
+
+
+async def test_a_job_that_asks_much_is_answered_by_number(app: Backburner, stores: Stores) -> None:
+    job, ask = asking(stores)
+    other = stores.book.ask(job, "pay")
+
+    with pytest.raises(BadRequest, match=rf"{ask} \(publish\), {other} \(pay\)"):
+        await app.answer(job, "approve")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({}, "decision: is required: one of approve, reject."),
+        ({"decision": "perhaps"}, "decision: is one of approve, reject, not 'perhaps'."),
+        ({"decision": "approve"}, "values: 'amount' is a required property."),
+        ({"decision": "approve", "values": {"amount": 0}}, "values/amount: 0 is less than the minimum of 1."),
+        ({"decision": "approve", "values": {"amount": "1"}}, "values/amount: '1' is not of type 'integer'."),
+        (
+            {"decision": "approve", "values": {"amount": 1, "lines": ["a", 2]}},
+            "values/lines/1: 2 is not of type 'string'.",
+        ),
+        ({"decision": "approve", "values": {"amount": 1, "more": 1}}, "Additional properties are not allowed"),
+        (
+            {"decision": "approve", "values": {"amount": 1}, "notes": "x" * 10_001},
+            "notes: 10001 characters are too many",
+        ),
+        ({"decision": "approve", "values": {"amount": 1}, "notes": "a\0b"}, "NUL"),
+    ],
+)
+async def test_an_answer_that_does_not_fit_is_refused_and_named(
+    app: Backburner, stores: Stores, answer: dict[str, Any], sentence: str
+) -> None:
+    job, ask = asking(stores)
+    stores.book.run("UPDATE asks SET form = %s::jsonb", json.dumps(FORM))
+
+    with pytest.raises(BadRequest) as refused:
+        await app.answer(ask, **answer)
+
+    assert sentence in str(refused.value)
+    assert stores.book.status(job) == WAITING
+    assert (await app.answer(ask, "approve", values={"amount": 2})).answer is not None
+
+
+async def test_a_question_without_a_form_takes_no_values(app: Backburner, stores: Stores) -> None:
+    _, ask = asking(stores)
+
+    with pytest.raises(BadRequest, match="there is no form to fill in"):
+        await app.answer(ask, "approve", values={"amount": 2})
+
+
+# -------------------------------------------------------------------------------------------------------------- listing
+
+
+async def test_open_questions_are_listed_the_oldest_first_in_pages(app: Backburner, stores: Stores) -> None:
+    asks = [asking(stores)[1] for _ in range(5)]
+    stores.book.run("UPDATE asks SET asked_at = now() - interval '1 day' WHERE id = %s", asks[3])
+    await app.answer(asks[0], "approve")
+
+    first = await app.asks(limit=3)
+    second = await app.asks(limit=3, cursor=first.next_cursor)
+
+    assert [ask.id for ask in first.asks] == [asks[3], asks[1], asks[2]]
+    assert ([ask.id for ask in second.asks], second.next_cursor) == ([asks[4]], None)
+    assert {ask.id for ask in (await app.asks(open_only=False)).asks} == set(asks)
+    with pytest.raises(BadRequest, match="cursor"):
+        await app.asks(cursor="made up")
+
+
+async def test_questions_of_a_job_and_of_a_batch(app: Backburner, stores: Stores) -> None:
+    made = await app.create_many([NewJob("sleep", {"hours": hours}) for hours in (1, 2)])
+    for receipt in made:
+        stores.book.ask(receipt.id, "publish")
+    other, _ = asking(stores)
+
+    assert [ask.job for ask in (await app.asks(job=other)).asks] == [other]
+    batch_id = (await app.get(made[0].id)).batch_id
+    assert [ask.job for ask in (await app.asks(batch_id=batch_id)).asks] == [receipt.id for receipt in made]
+
+
+async def test_why_quotes_the_question(app: Backburner, stores: Stores) -> None:
+    job, _ = asking(stores, asked_at="now() - interval '3 days'")
+
+    assert await app.why(job) == "Waiting for a person's answer: 'Publish?' (asked 3 days ago)."
+
+
+# --------------------------------------------------------------------------------------------------------- coming after
+
+
+async def test_a_job_comes_after_others_and_why_names_them(app: Backburner, stores: Stores) -> None:
+    parents = [(await app.create("sleep", {"hours": hours}, title=f"Night {hours}")).id for hours in (1, 2, 3)]
+    (claim,) = await stores.claim(parents[0])
+    child = await app.create("sleep", {"hours": 4}, after=[parents[0].upper(), *parents[1:]])
+    await stores.settle(claim)
+    await stores.hands.wake()
+
+    job = await app.get(child.id)
+
+    assert (job.status, job.waiting_for) == (WAITING, "jobs")
+    assert await app.why(child.id) == (
+        "Waiting for 2 of 3 jobs to end first: "
+        f"{parents[1]} (sleep Night 2, queued), {parents[2]} (sleep Night 3, queued)."
+    )
+
+
+async def test_a_batch_sent_twice_without_a_key_is_the_same_chain(app: Backburner, stores: Stores) -> None:
+    batch = [
+        NewJob("sleep", {"hours": 1}),
+        NewJob("sleep", {"hours": 2}, after=[0]),
+        NewJob("sleep", {"hours": 2}, after=[1]),
+    ]
+
+    first, again = [[receipt.id for receipt in await app.create_many(batch)] for _ in range(2)]
+
+    assert first == again
+    assert len(set(first)) == 3
+    assert stores.book.run("SELECT job_id, after_id FROM job_links ORDER BY job_id = %s", first[2]) == [
+        {"job_id": first[1], "after_id": first[0]},
+        {"job_id": first[2], "after_id": first[1]},
+    ]
+
+
+async def test_a_parent_that_is_not_there_is_named_and_nothing_is_created(app: Backburner, stores: Stores) -> None:
+    batch = [NewJob("sleep", {"hours": 1}), NewJob("sleep", {"hours": 2}, after=[0, "0c3k9x2mq7f4w"])]
+
+    with pytest.raises(BadRequest, match="after: there is no job 0c3k9x2mq7f4w"):
+        await app.create_many(batch)
+
+    assert stores.book.one("SELECT count(*) FROM jobs") == 0
+
+
+async def test_another_tenants_question_is_not_there(
+    app: Backburner, stores: Stores, shared_settings: Settings
+) -> None:
+    job, ask = asking(stores)
+    stores.book.tenant("theirs")
+
+    async with Backburner.open(shared_settings, tenant="theirs", name="owner", kinds=KINDS_FOR_TESTS) as theirs:
+        with pytest.raises(AskNotFound):
+            await theirs.answer(ask, "approve")
+        with pytest.raises(JobNotFound):
+            await theirs.answer(job, "approve")
+        with pytest.raises(BadRequest, match=job):
+            await theirs.create("sleep", after=[job])
+        assert (await theirs.asks(open_only=False)).asks == []
+        assert (await theirs.asks(open_only=False, job=job)).asks == []
+
+    assert stores.book.status(job) == WAITING
