@@ -64,7 +64,8 @@ async def test_an_unknown_query_parameter_is_refused_everywhere_by_its_name(clie
     [
         ({"kind": "drill", "subjct": "Biology"}, "subjct", "Did you mean 'subject'?"),
         ({"kind": "drill", "webhook_url": "https://example.org"}, "webhook_url", "is not an argument"),
-        ({"kind": "drill", "after": ["0e8z453fk1krg"]}, "after", "is not an argument"),
+        ({"kind": "drill", "afters": ["0e8z453fk1krg"]}, "afters", "is not an argument"),
+        ({"kind": "drill", "after": ["there"]}, "after", "'there' is no job id"),
         ({"kind": "drill", "args": {"stepz": 1}}, "stepz", "Did you mean 'steps'?"),
         ({"kind": "drill", "args": {"steps": "many"}}, "steps", "integer"),
         ({"kind": "drill", "args": []}, "args", "dictionary"),
