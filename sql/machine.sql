@@ -30,35 +30,37 @@ END $$;
 CREATE OR REPLACE FUNCTION backoff(errors int) RETURNS interval LANGUAGE sql VOLATILE
   RETURN make_interval(secs => least(5 * power(2, errors - 1), 600) * (0.5 + random() / 2));
 
--- Locks these jobs, and with them those that wait for them, in the one order in which everybody locks: an end and a
+-- Locks these jobs, and with them those that come after them, in the one order in which everybody locks: an end and a
 -- cancel of what hangs on it must not wait for each other.
-CREATE OR REPLACE FUNCTION lock_with_dependants(jobs_meant text[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION lock_with_dependants(meant text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  dependants constant text[] := ARRAY(SELECT l.job_id FROM jobs p JOIN job_links l ON l.tenant_id = p.tenant_id AND l.after_id = p.id
-                                       WHERE p.id = ANY (jobs_meant));
+  dependants constant text[] := ARRAY(SELECT l.job_id FROM job_links l WHERE l.after_id = ANY (meant));
 BEGIN
   IF cardinality(dependants) > 0 THEN
-    PERFORM FROM jobs j WHERE j.id = ANY (jobs_meant || dependants) ORDER BY j.id FOR UPDATE;
+    PERFORM FROM jobs j WHERE j.id = ANY (meant || dependants) ORDER BY j.id FOR UPDATE;
   END IF;
 END $$;
 
--- What ends leave behind: open questions are withdrawn, and whoever waits for these jobs is to be looked at. True where
--- somebody does. A statement of its own after the one that ended them: a job that was created meanwhile to come after
--- one of them had its lock, and only a new snapshot sees it.
-CREATE OR REPLACE FUNCTION follow_ends(ended text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Whoever waits for jobs that have ended is to be looked at. A statement of its own after the one that ended them: a job
+-- that was created meanwhile to come after one of them had its lock, and only a new snapshot sees it.
+CREATE OR REPLACE FUNCTION look_at_dependants(ended text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  dependants constant text[] := ARRAY(SELECT l.job_id FROM job_links l WHERE l.after_id = ANY (ended));
 BEGIN
+  IF cardinality(dependants) > 0 THEN
+    WITH waiting AS MATERIALIZED (
+      SELECT j.id FROM jobs j WHERE j.id = ANY (dependants) AND j.status = 'waiting' AND j.waiting_for = 'jobs' ORDER BY j.id FOR NO KEY UPDATE
+    )
+    UPDATE jobs j SET look_at = now() FROM waiting w WHERE j.id = w.id;
+  END IF;
+END $$;
+
+-- The questions of jobs that have ended are asked no longer.
+CREATE OR REPLACE FUNCTION withdraw_asks(ended text[]) RETURNS void LANGUAGE sql AS $$
   UPDATE asks a SET withdrawn_at = now() FROM jobs j
    WHERE j.id = ANY (ended) AND j.waiting_on IS NOT NULL AND a.tenant_id = j.tenant_id AND a.job_id = j.id
-     AND a.answered_at IS NULL AND a.withdrawn_at IS NULL;
-  WITH dependants AS MATERIALIZED (
-    SELECT d.id FROM jobs d
-     WHERE d.status = 'waiting' AND d.waiting_for = 'jobs'
-       AND d.id IN (SELECT l.job_id FROM jobs p JOIN job_links l ON l.tenant_id = p.tenant_id AND l.after_id = p.id WHERE p.id = ANY (ended))
-     ORDER BY d.id FOR NO KEY UPDATE
-  )
-  UPDATE jobs j SET look_at = now() FROM dependants d WHERE j.id = d.id;
-  RETURN FOUND;
-END $$;
+     AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+$$;
 
 -- ------------------------------------------------------------------------------------------------ the door's verbs
 
@@ -222,7 +224,8 @@ BEGIN
       FROM cancelled c
   )
   SELECT c.id, CASE WHEN c.was = 'running' THEN c.fence END FROM cancelled c;
-  PERFORM follow_ends(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (meant) AND j.status = 'cancelled'));
+  PERFORM withdraw_asks(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (meant) AND j.status = 'cancelled'));
+  PERFORM look_at_dependants(meant);
 END $$;
 
 -- Questions: open → answered, once; and the jobs that are parked for them waiting → queued, to be rung by the caller. Each
@@ -498,7 +501,9 @@ CREATE OR REPLACE FUNCTION settle_jobs(batch jsonb) RETURNS TABLE (id text, fenc
 DECLARE
   ending constant text[] := ARRAY(SELECT e ->> 'id' FROM jsonb_array_elements(batch -> 'jobs') AS e WHERE e ->> 'outcome' IN ('completed', 'failed', 'errored'));
 BEGIN
-  PERFORM lock_with_dependants(ending);
+  IF EXISTS (SELECT FROM job_links l WHERE l.after_id = ANY (ending)) THEN
+    PERFORM lock_with_dependants(ending);
+  END IF;
   RETURN QUERY
   WITH ended AS MATERIALIZED (
     SELECT e.*, (e.outcome IN ('errored', 'failed'))::int AS spent
@@ -557,6 +562,10 @@ BEGIN
            jsonb_strip_nulls(jsonb_build_object('attempt', s.attempt, 'error', s.error, 'for', s.waiting_for,
                                                 'on', CASE WHEN s.status = 'waiting' THEN s.waiting_on END, 'ask', s.ask))
       FROM settled s WHERE NOT s.waits_on
+  ), withdrawn_at_last AS (
+    UPDATE asks a SET withdrawn_at = now() FROM settled s
+     WHERE s.status IN ('completed', 'failed') AND s.waiting_on IS NOT NULL AND a.tenant_id = s.tenant_id AND a.job_id = s.id
+       AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
   ), shelved AS (
     INSERT INTO artifacts (tenant_id, job_id, fence, name, position, title, media_type, bytes, sha256)
     SELECT s.tenant_id, s.id, s.fence, a.name, a.position, a.title, a.media_type, a.bytes, decode(a.sha256, 'hex')
@@ -564,9 +573,9 @@ BEGIN
      WHERE s.status = 'completed'
   )
   SELECT s.id, s.fence, s.status,
-         s.status IN ('completed', 'failed') AND EXISTS (SELECT FROM job_links l WHERE l.tenant_id = s.tenant_id AND l.after_id = s.id) FROM settled s;
-  IF cardinality(ending) > 0 THEN
-    PERFORM follow_ends(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (ending) AND j.finished_at IS NOT NULL));
+         s.status IN ('completed', 'failed') AND EXISTS (SELECT FROM job_links l WHERE l.after_id = s.id) FROM settled s;
+  IF EXISTS (SELECT FROM job_links l WHERE l.after_id = ANY (ending)) THEN
+    PERFORM look_at_dependants(ending);
   END IF;
 END $$;
 
@@ -630,7 +639,7 @@ BEGIN
     SELECT w.tenant_id, w.id, 'cancelled', jsonb_build_object('was', 'waiting', 'reason', format('It was to come after %s.', w.failed)) FROM woken w WHERE w.status = 'cancelled'
   )
   SELECT w.id, w.status FROM woken w;
-  PERFORM follow_ends(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (due) AND j.status = 'cancelled'));
+  PERFORM look_at_dependants(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (due) AND j.status = 'cancelled'));
 END $$;
 
 -- running → queued or failed, for rows whose lease is over, and for all rows of `workers` whose death somebody saw.
@@ -680,7 +689,8 @@ BEGIN
     END IF;
   END LOOP;
   IF cardinality(ended) > 0 THEN
-    PERFORM follow_ends(ended);
+    PERFORM withdraw_asks(ended);
+    PERFORM look_at_dependants(ended);
   END IF;
 END $$;
 
@@ -788,7 +798,7 @@ BEGIN
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), follow_ends(text[]) TO backburner_door, backburner_hands;
+GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_at_dependants(text[]), withdraw_asks(text[]) TO backburner_door, backburner_hands;
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
   answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),

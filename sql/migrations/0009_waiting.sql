@@ -9,6 +9,10 @@ ALTER TABLE jobs
   ADD CONSTRAINT only_the_waiting_are_looked_at CHECK (look_at IS NULL OR status = 'waiting');
 CREATE INDEX jobs_look ON jobs (look_at) WHERE look_at IS NOT NULL;
 
+-- Every end asks who comes after it, and in most books that is nobody: job ids are unique over all tenants, so the id will do.
+DROP INDEX job_links_after;
+CREATE INDEX job_links_after ON job_links (after_id);
+
 -- An answer is bound to exactly what was shown: another question, other choices or other content under the same name is
 -- another ask.
 ALTER TABLE asks

@@ -363,7 +363,8 @@ def test_every_verb_takes_one_jsonb(stores: Stores) -> None:
         "refuse_other_request",
         "search_jobs",
         "lock_with_dependants",
-        "follow_ends",
+        "look_at_dependants",
+        "withdraw_asks",
     }
 
     verbs = stores.book.run(
