@@ -113,8 +113,9 @@ BEGIN
     -- be repeated here, so that locks are taken in the one order.
     PERFORM FROM jobs j
       WHERE j.tenant_id = the_tenant
-        AND (j.id = ANY (parents)
-             OR j.principal_id = the_principal AND j.idempotency_key IN (SELECT e ->> 'idempotency_key' FROM jsonb_array_elements(batch -> 'jobs') AS e))
+        AND j.id = ANY (parents || ARRAY(
+              SELECT k.id FROM jsonb_array_elements(batch -> 'jobs') AS e
+                     JOIN jobs k ON k.tenant_id = the_tenant AND k.principal_id = the_principal AND k.idempotency_key = e ->> 'idempotency_key'))
       ORDER BY j.id FOR KEY SHARE;
     SELECT string_agg(wanted, ', ' ORDER BY wanted) INTO clashing FROM unnest(parents) AS wanted
      WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.tenant_id = the_tenant AND j.id = wanted);
@@ -433,7 +434,7 @@ BEGIN
     SELECT j.id, j.kind, j.crashes, j.attempt FROM jobs j
      WHERE j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
        AND j.status = 'queued' AND j.run_after <= now() AND batch -> 'kinds' ? j.kind
-     ORDER BY j.id FOR UPDATE SKIP LOCKED
+     ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED  -- a create of what comes after it does not hide it
   ), crashed AS MATERIALIZED (
     SELECT f.id FROM free f
      WHERE f.crashes > 0
@@ -636,7 +637,8 @@ BEGIN
     RETURNING j.id, j.tenant_id, j.status, w.failed
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, type, data)
-    SELECT w.tenant_id, w.id, 'cancelled', jsonb_build_object('was', 'waiting', 'reason', format('It was to come after %s.', w.failed)) FROM woken w WHERE w.status = 'cancelled'
+    SELECT w.tenant_id, w.id, 'cancelled', jsonb_build_object('was', 'waiting', 'reason', format('It was to come after %s.', w.failed))
+      FROM woken w WHERE w.status = 'cancelled'
   )
   SELECT w.id, w.status FROM woken w;
   PERFORM look_at_dependants(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (due) AND j.status = 'cancelled'));
@@ -798,7 +800,8 @@ BEGIN
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_at_dependants(text[]), withdraw_asks(text[]) TO backburner_door, backburner_hands;
+GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_at_dependants(text[]), withdraw_asks(text[])
+  TO backburner_door, backburner_hands;
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
   answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),

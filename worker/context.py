@@ -182,8 +182,8 @@ class RunningJob:
             raise self.parked  # what runs on beside the one that parked ends as well
 
     def _park(self, parked: Parked) -> NoReturn:
-        self.parked = parked
-        raise parked
+        self.parked = self.parked or parked  # of several at once the first counts
+        raise self.parked
 
     def _recorded_as(self, name: str, args_hash: bytes) -> str:
         self._calls[name, args_hash] += 1

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import psycopg
 import pytest
 from given import KIND, LEASE_S, Book, Stores
 
@@ -381,6 +382,14 @@ async def test_a_parent_that_ends_while_its_dependant_is_created_never_leaves_it
         await stores.hands.wake()
 
         assert stores.book.status(child) == QUEUED
+
+
+async def test_a_job_is_claimed_although_another_is_just_created_to_come_after_it(stores: Stores) -> None:
+    parent = stores.book.put()
+    with psycopg.connect(stores.book.connection.info.dsn, options="-c search_path=backburner") as creating:
+        creating.execute("SELECT FROM jobs WHERE id = %s FOR KEY SHARE", (parent,))
+
+        assert [claim.id for claim in await stores.claim(parent)] == [parent]
 
 
 async def test_a_chain_that_is_cancelled_while_its_head_ends_never_deadlocks(stores: Stores) -> None:
