@@ -1,8 +1,9 @@
 """Rehearsing a kind without servers: what authors of kinds test with."""
 
 import asyncio
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field, field_validator
@@ -178,3 +179,27 @@ async def test_a_result_that_cannot_be_kept_is_refused() -> None:
 
     with pytest.raises(BadRequest, match="which is not JSON"):
         await perform(odd)
+
+
+async def test_the_example_of_the_page_works() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "kinds.md").read_text(encoding="utf-8")
+    calls: list[str] = []
+
+    class Shop:
+        async def offer(self, text: str, amount: int, call_when_paid: str) -> str:
+            calls.append(call_when_paid)
+            return f"{text} {amount}"
+
+    async def paid(order: str) -> bool:
+        return order == "All about tides. 300"
+
+    given: dict[str, Any] = {
+        "Annotated": Annotated, "BaseModel": BaseModel, "Field": Field, "JobContext": JobContext, "Result": Result, "job_kind": job_kind,
+        "write": write, "shop": Shop(), "is_paid": paid,
+    }  # fmt: skip
+
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(example, given)
+    await given["test_an_offer_is_sent"]()
+
+    assert len(calls) == 1
