@@ -19,8 +19,8 @@ from agent_tools.answers import checked
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.changes import with_changes
 from agent_tools.jobs import why as reasons
-from agent_tools.jobs.artifact_store import ArtifactStore
-from agent_tools.jobs.asks import Ask
+from agent_tools.jobs.artifact_store import ArtifactStore, StepFile
+from agent_tools.jobs.asks import Ask, Known, Waiting
 from agent_tools.jobs.errors import (
     AskNotFound,
     BackburnerError,
@@ -59,6 +59,7 @@ from sql.hands import HandsStore, Principal
 
 MAX_BATCH = 1000
 MAX_MOVE = 10_000
+MAX_NAME = 80
 AGENT_SCOPES = ("jobs:read", "jobs:create", "jobs:organise", "jobs:cancel")
 """What a token may do unless it is made for more."""
 GUARD_S = 600.0
@@ -400,6 +401,30 @@ class Backburner:
         page = found[:limit]
         return AskPage(page, ask_cursor_after(page[-1]) if len(found) > limit else None)
 
+    async def asked(self, numbers: Sequence[int]) -> Sequence[Ask]:
+        """The questions of these numbers, open or not, in this order; those that are not here are left out."""
+        storable = [number for number in numbers if 0 < number < 1 << 63]
+        wanted = AskFilter(ids=storable, open_only=False)
+        found = {ask.id: ask for ask in await self._store.asks(self.who.tenant, wanted, limit=len(storable))}
+        return [found[number] for number in storable if number in found]
+
+    async def waiting(self, limit: int) -> Sequence[Waiting]:
+        """The open questions as this person's inbox lists them: theirs first, each the oldest first."""
+        return await self._store.waiting(self.who.tenant, self.who.name, limit=limit)
+
+    async def waiting_count(self) -> int:
+        """How many open questions are this person's to answer."""
+        return await self._store.waiting_count(self.who.tenant, self.who.name)
+
+    async def known(self) -> Sequence[Known]:
+        """Everybody in the tenant: people, and agents with whose they are."""
+        return await self._store.known(self.who.tenant)
+
+    def shown_path(self, ask: Ask) -> Path:
+        """Where the file that a question shows is on this machine."""
+        file = StepFile(**(ask.shown or {})["file"])
+        return self._artifacts.step_path(self.who.tenant, file)
+
     async def answer(
         self,
         ask: int | str,
@@ -554,14 +579,29 @@ class Backburner:
         await self._store.add_token(self.who.tenant, self.who.principal, name, hash_of_secret(secret), scopes, lasts)
         return secret
 
-    async def sign_in_link(self, person: str = "owner") -> str:
-        """The secret of a link that signs this person's browser in, once and soon. Raises BadRequest for nobody."""
+    async def sign_in_link(self, person: str = "owner", *, new: bool = False) -> str:
+        """The secret of a link that signs this person's browser in, once and soon; `new`: lets somebody in who is not here yet.
+
+        Raises BadRequest for nobody, and for a name that an agent has or that cannot be one.
+        """
+        refuse_unstorable({"name": person})
+        person = " ".join(person.split())
         number = await self._store.person(self.who.tenant, person)
+        if number is None and new:
+            number = await self._let_in(person)
         if number is None:
             raise BadRequest(f"There is no person '{person}' here.")
         secret = secrets.token_urlsafe(32)
         await self._store.add_link(self.who.tenant, number, hash_of_secret(secret), LINK_S)
         return secret
+
+    async def _let_in(self, person: str) -> int:
+        if not person or len(person) > MAX_NAME or not person.isprintable():
+            raise BadRequest(f"A person's name has 1 to {MAX_NAME} characters.")
+        number = await self._store.add_person(self.who.tenant, person)
+        if number is None:
+            raise BadRequest(f"'{person}' is the name of an agent here. Take another one for the person.")
+        return number
 
     async def tokens(self) -> Sequence[Mapping[str, Any]]:
         """The tenant's tokens, without their secrets."""

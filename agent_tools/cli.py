@@ -68,8 +68,14 @@ def up(
 
 
 @app.command()
-def link(person: Annotated[str, typer.Argument(help="Who is to be signed in.")] = "owner") -> None:
-    """Make a link that signs a browser in, once, within 15 minutes; with a QR code for the phone."""
+def link(
+    person: Annotated[str, typer.Argument(help="Who is to be signed in.")] = "owner",
+    new: Annotated[bool, typer.Option("--new", help="Let somebody in who was not here before.")] = False,
+) -> None:
+    """Make a link that signs a browser in, once, within 15 minutes; with a QR code for the phone.
+
+    Everybody who uses the pages has a name of their own, so that answers say whose they are: backburner link Marta --new
+    """
 
     async def make() -> str:
         settings = Settings.read()
@@ -77,7 +83,11 @@ def link(person: Annotated[str, typer.Argument(help="Who is to be signed in.")] 
         if not base:
             raise Misconfigured("No 'backburner up' serves pages here. Start it, or set BACKBURNER_PUBLIC_URL.")
         async with Backburner.open(settings) as backburner:
-            return f"{base}/sign-in?key={await backburner.sign_in_link(person)}"
+            try:
+                return f"{base}/sign-in?key={await backburner.sign_in_link(person, new=new)}"
+            except BadRequest as error:
+                hint = "" if new else f" To let somebody in: backburner link '{person}' --new"
+                raise BadRequest(f"{error}{hint}") from error
 
     terminal.print_link(_run(make()), with_code=True)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from psycopg.types.json import Jsonb
 
-from agent_tools.jobs.asks import Ask, Parent
+from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
 from agent_tools.jobs.job import Event, Job, Worker
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool
@@ -212,6 +212,19 @@ class DoorStore:
         text = f"{queries()['asks']} {where} ORDER BY a.asked_at, a.id LIMIT %(limit)s"
         return [Ask(**row) for row in await self._read(tenant, text, {**parameters, "limit": limit})]
 
+    async def waiting(self, tenant: int, name: str, *, limit: int) -> list[Waiting]:
+        """The open questions, those first that are for the person of this name or for nobody who is here; each the oldest first."""
+        found = await self._read(tenant, queries()["waiting"], {"name": name, "limit": limit})
+        return [Waiting(**row) for row in found]
+
+    async def waiting_count(self, tenant: int, name: str) -> int:
+        """How many open questions are for the person of this name, or for nobody who is here."""
+        return int((await self._read(tenant, queries()["waiting_count"], {"name": name}))[0]["asks"])
+
+    async def known(self, tenant: int) -> list[Known]:
+        """Everybody in the tenant."""
+        return [Known(**row) for row in await self._read(tenant, queries()["known"])]
+
     async def parents(self, tenant: int, jobs: Sequence[str]) -> dict[str, list[Parent]]:
         """Job id → the jobs that it comes after, for those that come after any."""
         parents: dict[str, list[Parent]] = defaultdict(list)
@@ -254,6 +267,11 @@ class DoorStore:
     async def person(self, tenant: int, name: str) -> int | None:
         """The number of the person of this name; None when there is none."""
         found = await self._read(tenant, queries()["person"], {"name": name})
+        return int(found[0]["id"]) if found else None
+
+    async def add_person(self, tenant: int, name: str) -> int | None:
+        """Let somebody in; gives their number, None where the name is taken."""
+        found = await self._read(tenant, queries()["add_person"], {"name": name})
         return int(found[0]["id"]) if found else None
 
     async def unseen(self, tenant: int, principal: int, limit: int) -> list[str]:

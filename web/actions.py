@@ -16,7 +16,7 @@ async def move(request: Request, backburner: Backburner) -> Response:
     """File the selected jobs under a subject."""
     async with request.form(max_fields=2000) as form:
         ids = [str(each) for each in form.getlist("job")]
-        subject, back = str(form.get("subject", "")), _back(str(form.get("return_to", "")))
+        subject, back = str(form.get("subject", "")), back_to(str(form.get("return_to", "")))
     if not ids:
         raise BadRequest("Nothing is selected. Tick the jobs to move first.")
     if not subject.strip():
@@ -26,19 +26,19 @@ async def move(request: Request, backburner: Backburner) -> Response:
     if where.lower() in ("unorganised", "unorganized"):
         where = UNORGANISED
     if not moved.was:
-        return _go_on(back, Flash(f"Already under {where}: nothing moved."))
-    return _go_on(back, Flash(f"Moved {_count(len(moved.was))} to {where}.", moved.move))
+        return go_on(back, Flash(f"Already under {where}: nothing moved."))
+    return go_on(back, Flash(f"Moved {_count(len(moved.was))} to {where}.", moved.move))
 
 
 @signed_in("jobs:organise")
 async def undo(request: Request, backburner: Backburner) -> Response:
     """Put the jobs of a move back."""
     async with request.form() as form:
-        number, back = str(form.get("move", "")), _back(str(form.get("return_to", "")))
+        number, back = str(form.get("move", "")), back_to(str(form.get("return_to", "")))
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise BadRequest("There is no such move.")
     put_back = await backburner.undo(int(number))
-    return _go_on(
+    return go_on(
         back, Flash(f"Moved {_count(len(put_back))} back." if put_back else "These were moved on since; they stay.")
     )
 
@@ -49,14 +49,14 @@ async def rename(request: Request, backburner: Backburner) -> Response:
     job = job_id(request.path_params["job_id"])
     async with request.form() as form:
         await backburner.organise([job], title=str(form.get("title", "")))
-    return _go_on(f"/jobs/{job}", Flash("Renamed."))
+    return go_on(f"/jobs/{job}", Flash("Renamed."))
 
 
 @signed_in("jobs:create")
 async def redo(request: Request, backburner: Backburner) -> Response:
     """Make the job again, as it was asked for."""
     receipt = await backburner.redo(request.path_params["job_id"])
-    return _go_on(f"/jobs/{receipt.id}", Flash("Asked for again: this is the new version."))
+    return go_on(f"/jobs/{receipt.id}", Flash("Asked for again: this is the new version."))
 
 
 @signed_in("jobs:cancel")
@@ -64,7 +64,7 @@ async def cancel(request: Request, backburner: Backburner) -> Response:
     """Stop a job that has not ended."""
     job = job_id(request.path_params["job_id"])
     ended = await backburner.cancel([job])
-    return _go_on(f"/jobs/{job}", Flash(ended.not_done.get(job, "Cancelled.")))
+    return go_on(f"/jobs/{job}", Flash(ended.not_done.get(job, "Cancelled.")))
 
 
 @signed_in("jobs:cancel")
@@ -74,16 +74,17 @@ async def delete(request: Request, backburner: Backburner) -> Response:
     ended = await backburner.delete([job.id])
     if job.id in ended.not_done:
         raise NotNow(ended.not_done[job.id])
-    return _go_on("/", Flash(f"Deleted “{job.title or job.kind}”."))
+    return go_on("/", Flash(f"Deleted “{job.title or job.kind}”."))
 
 
-def _go_on(to: str, flash: Flash) -> Response:
+def go_on(to: str, flash: Flash) -> Response:
+    """The page to go on with, and what it says first."""
     response = RedirectResponse(to, 303)
     leave_flash(response, flash)
     return response
 
 
-def _back(to: str) -> str:
+def back_to(to: str) -> str:
     """The page that a form came from; the shelf where that is none of ours."""
     is_path = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     return to if is_path else "/"

@@ -12,8 +12,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from agent_tools.auth import NotAllowed
-from agent_tools.jobs.errors import BackburnerError, BadRequest, BookUnavailable, Conflict, JobNotFound, NotNow
-from web import actions, files, live, pages, signing
+from agent_tools.jobs.errors import (
+    BackburnerError,
+    BadRequest,
+    BookUnavailable,
+    Conflict,
+    JobNotFound,
+    NotNow,
+    NotYours,
+)
+from web import actions, answering, files, live, pages, signing, waiting
 from web.guards import HEADERS, BoundedBody, OnlyOurForms, OnlyOurHosts, SecurityHeaders
 from web.looks import STATIC, StaticForever, digest, plain
 from web.site import Site
@@ -22,7 +30,9 @@ log = logging.getLogger("backburner.web")
 
 MOST_OF_A_FORM = 1_000_000
 MOST_OF_A_CALL = 32_000_000
-_STATUS_OF = {JobNotFound: 404, NotAllowed: 403, BadRequest: 400, NotNow: 409, Conflict: 409, BookUnavailable: 503}
+_STATUS_OF = {
+    JobNotFound: 404, NotAllowed: 403, NotYours: 403, BadRequest: 400, NotNow: 409, Conflict: 409, BookUnavailable: 503,
+}  # fmt: skip
 
 
 def app(site: Site, *more_routes: BaseRoute, allowed_hosts: Sequence[str]) -> Starlette:
@@ -55,6 +65,12 @@ def routes() -> list[BaseRoute]:
         Route("/jobs/{job_id}/cancel", actions.cancel, methods=["POST"]),
         Route("/move", actions.move, methods=["POST"]),
         Route("/undo", actions.undo, methods=["POST"]),
+        Route("/waiting", waiting.inbox),
+        Route("/waiting/together", waiting.nothing_together),
+        Route("/waiting/together", answering.together, methods=["POST"]),
+        Route("/waiting/{ask:int}", waiting.ask_page),
+        Route("/waiting/{ask:int}", answering.answer, methods=["POST"]),
+        Route("/waiting/{ask:int}/files/{name}", files.shown),
         Route("/artifacts/{job_id}/{name}", files.artifact),
         Route("/events", live.events),
         Route("/fragments/card/{job_id}", pages.card_fragment),

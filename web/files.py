@@ -1,6 +1,7 @@
 """Artifacts as files: what a job made, served so that nothing in it can touch our pages."""
 
 import asyncio
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,23 +28,37 @@ async def artifact(request: Request, backburner: Backburner) -> Response:
     stored = next((each for each in job.artifacts if each.name == request.path_params["name"]), None)
     if stored is None:
         raise HTTPException(404, "This job made no file of that name.")
-    path = backburner.artifact_path(job, stored)
+    return await sent(request, backburner.artifact_path(job, stored), stored.name, stored.media_type, stored.sha256)
+
+
+@signed_in("jobs:read")
+async def shown(request: Request, backburner: Backburner) -> Response:
+    """The file that a question is about."""
+    ask = next(iter(await backburner.asked([request.path_params["ask"]])), None)
+    file = (ask.shown or {}).get("file") if ask else None
+    if ask is None or file is None or file["name"] != request.path_params["name"]:
+        raise HTTPException(404, "No question here shows a file of that name.")
+    return await sent(request, backburner.shown_path(ask), file["name"], file["media_type"], file["sha256"])
+
+
+async def sent(request: Request, path: Path, name: str, media_type: str, sha256: str) -> Response:
+    """A file that a job made, fenced in."""
     if not await asyncio.to_thread(path.is_file):
         raise HTTPException(404, "This file is no longer where it was kept.")
-    etag = f'"{stored.sha256}"'
+    etag = f'"{sha256}"'
     headers = {
         "etag": etag,
         "cache-control": "private, no-cache",
-        "content-security-policy": _policy(stored.media_type),
+        "content-security-policy": _policy(media_type),
     }
     if _is_known(request.headers.get("if-none-match", ""), etag):
         return Response(None, 304, headers)
-    is_opened = _is_opened(stored.media_type) and "download" not in request.query_params
+    is_opened = _is_opened(media_type) and "download" not in request.query_params
     return FileResponse(
         path,
         headers=headers,
-        media_type=_media_type(stored.media_type),
-        filename=stored.name,
+        media_type=_media_type(media_type),
+        filename=name,
         content_disposition_type="inline" if is_opened else "attachment",
     )
 

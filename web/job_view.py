@@ -12,6 +12,11 @@ from web.words import STATUS_WORDS, Moment, artifact_href, moment, size, sort_of
 
 _INSTEAD_OF_SLIDES = frozenset({"overview.png", "outline.md"})
 """Of a deck, for who does not look at its slides; the page shows those."""
+_WAITS = {
+    "person": "Asked, and waits for an answer",
+    "outside": "Waits for what is outside",
+    "jobs": "Waits for other jobs",
+}
 _SORT_WORDS = {"page": "Page", "text": "Text", "audio": "Sound", "video": "Film"}
 
 
@@ -94,13 +99,16 @@ def newer_than(here: Job, family: Sequence[Job]) -> str:
     return done[-1] if done else ""
 
 
-def timeline(events: Sequence[Event], now: datetime, me: int) -> list[Happening]:
-    """What happened to a job, newest first, in words."""
-    return [_happening(event, now, me) for event in reversed(events)]
+def timeline(events: Sequence[Event], now: datetime, me: int, names: Mapping[int, str]) -> list[Happening]:
+    """What happened to a job, newest first, in words; `names` are those of everybody here."""
+    return [
+        _happening(event, now, "you" if event.principal == me else names.get(event.principal or 0, ""))
+        for event in reversed(events)
+    ]
 
 
-def _happening(event: Event, now: datetime, me: int) -> Happening:
-    data, by = event.data, " by you" if event.principal == me else ""
+def _happening(event: Event, now: datetime, who: str) -> Happening:
+    data, by = event.data, f" by {who}" if who else ""
     error = (data.get("error") or {}).get("message", "")
     when = moment(event.at, now)
     match event.type:
@@ -116,6 +124,10 @@ def _happening(event: Event, now: datetime, me: int) -> Happening:
             return Happening(f"Attempt {data.get('attempt', '')} failed, to be tried again", "bad", when, error)
         case "crashed":
             return Happening("Its worker died; another one takes over", "bad", when)
+        case "waiting":
+            return Happening(_WAITS.get(data.get("for", ""), "Waits"), "", when, data.get("on") or "")
+        case "answered":
+            return Happening(f"Answered{by}: {data.get('decision') or 'the form was filled in'}", "", when)
         case "cancelled":
             return Happening(f"Cancelled{by}", "", when, data.get("reason", ""))
         case "organised":

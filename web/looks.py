@@ -67,12 +67,17 @@ class StaticForever(StaticFiles):
 async def page(
     request: Request, backburner: Backburner, template: str, /, *, status: int = 200, **shown: Any
 ) -> Response:
-    """A page of somebody who is signed in: with the rail, and what the last action left to say."""
+    """A page of somebody who is signed in: with the rail, and what the last action left to say.
+
+    `again` is where it is read anew when there is news; empty: at its own address.
+    """
     # Where the log is read to, before the rows are: what comes later is news to this page.
     live = shown.pop("live", Site.of(request).tail.place)
-    counts, superseded = await asyncio.gather(backburner.subjects(), backburner.superseded())
+    counts, superseded, waiting = await asyncio.gather(
+        backburner.subjects(), backburner.superseded(), backburner.waiting_count()
+    )
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    rail = shelf.rail(counts, superseded, here)
+    rail = shelf.rail(counts, superseded, here, waiting)
     flash = taken_flash(request)
     response = plain(
         request,
@@ -81,6 +86,7 @@ async def page(
         rail=rail,
         live=live,
         here=here,
+        again=shown.pop("again", ""),
         flash=flash,
         who=backburner.who.name,
         can_sign_out=Site.of(request).cookie(request) in request.cookies,

@@ -11,9 +11,10 @@ from agent_tools.app import Backburner
 from agent_tools.jobs.errors import JobNotFound
 from agent_tools.jobs.job import Job
 from sql.door import Filter
-from web import job_view, shelf, words
+from web import job_view, shelf, waiting, words
 from web.browse import AGES, STATUSES, Browse
 from web.looks import fragment, page
+from web.reading import beginning
 from web.signing import signed_in
 from web.site import Site
 
@@ -103,8 +104,13 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
     """Everything about one job. Opening it is seeing it."""
     live = Site.of(request).tail.place
     job = await backburner.get(request.path_params["job_id"])
-    now, whys, family_ids, events = await asyncio.gather(
-        backburner.now(), backburner.whys([job]), backburner.versions(job.id), backburner.events(job.id)
+    now, whys, family_ids, events, known, (asks, asked_before) = await asyncio.gather(
+        backburner.now(),
+        backburner.whys([job]),
+        backburner.versions(job.id),
+        backburner.events(job.id),
+        backburner.known(),
+        waiting.of_job(request, backburner, job.id),
     )
     family = await _jobs(backburner, family_ids) if len(family_ids) > 1 else [job]
     texts = await asyncio.to_thread(_texts, backburner, job, _TEXT)
@@ -124,7 +130,10 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         is_deck=job_view.is_deck(job),
         versions=job_view.versions(family, job, now),
         newest=job_view.newer_than(job, family),
-        timeline=job_view.timeline(events, now, backburner.who.principal),
+        timeline=job_view.timeline(events, now, backburner.who.principal, {each.id: each.name for each in known}),
+        questions=asks,
+        asked_before=asked_before,
+        can_answer=waiting.may_answer(backburner),
         arguments=job_view.pretty(job.args),
         result=job_view.pretty(job.result) if job.result else "",
         labels=sorted(job.labels.items()),
@@ -194,11 +203,7 @@ def _texts(backburner: Backburner, job: Job, most: int) -> Mapping[str, tuple[st
 
 def _beginning(backburner: Backburner, job: Job, name: str, most: int) -> str:
     artifact = next(each for each in job.artifacts if each.name == name)
-    try:
-        with backburner.artifact_path(job, artifact).open("rb") as file:
-            return file.read(most).decode("utf-8", "replace").rstrip("\ufffd")
-    except OSError:
-        return ""
+    return beginning(backburner.artifact_path(job, artifact), most)
 
 
 def _facts(job: Job, now: datetime) -> list[tuple[str, words.Moment]]:

@@ -11,6 +11,8 @@ from sql.door import SubjectCount
 from web.words import STATUS_WORDS, Moment, artifact_href, kind_name, moment, sort_of, type_icon, type_word
 
 UNORGANISED = "Unorganised"
+WAITING = "Waiting for you"
+INBOX = "/waiting"
 OPEN = ("queued", "running", "waiting")
 _HUES = 6
 
@@ -201,8 +203,8 @@ def total(counts: Iterable[SubjectCount], *statuses: str) -> int:
     return sum(count.jobs for count in counts if count.status in statuses)
 
 
-def rail(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], here: str) -> Rail:
-    """The way around; `here` is the address of the page that shows it."""
+def rail(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], here: str, waiting: int = 0) -> Rail:
+    """The way around; `here` is the address of the page that shows it, `waiting` how many questions are the reader's."""
     held = ready(counts, superseded)
     newest: dict[str, datetime] = {}
     for count in counts:
@@ -210,13 +212,17 @@ def rail(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], h
             newest[count.name] = max(count.newest, newest.get(count.name, count.newest))
     places = [
         ("Shelf", "/", sum(held.values()), "shelf", None),
+        (WAITING, INBOX, waiting, "hand", None),
         (UNORGANISED, subject_href(None), held.get(None, 0), "tray", ""),
         ("Running", "/jobs?status=open", total(counts, *OPEN), "pot", None),
         ("Failed", "/jobs?status=failed", total(counts, "failed"), "alert", None),
         ("Everything", "/jobs", total(counts, *JobStatus) - sum(superseded.values()), "all", None),
     ]
     return Rail(
-        [Place(name, href, count, icon, href == here, subject) for name, href, count, icon, subject in places],
+        [
+            Place(name, href, count, icon, href == here or href == INBOX == here[: len(INBOX)], subject)
+            for name, href, count, icon, subject in places
+        ],
         [
             Place(name, subject_href(name), held.get(name, 0), "folder", subject_href(name) == here, name)
             for name in sorted(newest, key=lambda name: newest[name], reverse=True)

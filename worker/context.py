@@ -130,7 +130,7 @@ class RunningJob:
         self,
         question: str,
         *,
-        choices: Sequence[str] = ("approve", "reject"),
+        choices: Sequence[str] | Mapping[str, str] = ("approve", "reject"),
         form: type[BaseModel] | None = None,
         show: str | Artifact | Mapping[str, Any] | None = None,
         who: str | None = None,
@@ -199,7 +199,7 @@ class RunningJob:
         """The question as it is kept, with the file that it shows."""
         shown = asked.shown
         if asked.file is not None:
-            shown = questions.kept(await asyncio.to_thread(self._artifacts.keep_step, self._attempt, asked.file))
+            shown = questions.kept(shown, await asyncio.to_thread(self._artifacts.keep_step, self._attempt, asked.file))
         return asked.row(recorded_as, shown)
 
     async def _step(

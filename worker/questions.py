@@ -65,12 +65,13 @@ class Question:
         return replace(self, question=f"{self.question}\n\nThe answer before did not fit. {problems}")
 
     def _schema(self) -> dict[str, Any] | None:
-        return self.form.model_json_schema() if self.form else None
+        # The book keeps no order of names; whoever fills it in reads the fields as they were written.
+        return {**self.form.model_json_schema(), "order": list(self.form.model_fields)} if self.form else None
 
 
 async def question(
     text: str,
-    choices: Sequence[str],
+    choices: Sequence[str] | Mapping[str, str],
     form: type[BaseModel] | None,
     show: str | Artifact | Mapping[str, Any] | None,
     who: str | None,
@@ -87,6 +88,8 @@ async def question(
     known_as = (name or " ".join(text.split()[:_WORDS])).strip()[:100]
     file = show if isinstance(show, Artifact) else None
     shown = await _shown(known_as, show)
+    if isinstance(choices, Mapping):
+        shown = {**(shown or {}), "leads_to": dict(choices)}
     words = [text, *choices, who, known_as]
     plain = as_json(known_as, {"shown": shown, "words": words})
     if len(json.dumps(plain).encode()) > MAX_SHOWN_BYTES:
@@ -97,9 +100,9 @@ async def question(
     return Question(known_as, text, tuple(choices), form, plain["shown"], file, who, within_s)
 
 
-def kept(file: Any) -> dict[str, Any]:
-    """What is shown of a file that is kept as those of steps are."""
-    return {"file": file._asdict()}
+def kept(shown: Mapping[str, Any] | None, file: Any) -> dict[str, Any]:
+    """What is shown, with the file in it kept as those of steps are."""
+    return {**(shown or {}), "file": file._asdict()}
 
 
 async def _shown(name: str, show: str | Artifact | Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -112,5 +115,5 @@ async def _shown(name: str, show: str | Artifact | Mapping[str, Any] | None) -> 
             digest = await asyncio.to_thread(digest_of, show)
             return {"file": {"name": show.name, "title": show.title, "media_type": show.media_type, "sha256": digest}}
         case Mapping():
-            return {"data": as_json(name, show)}
+            return {"data": as_json(name, show), "order": [str(each) for each in show]}
     raise TypeError(f"The question '{name}' shows a {type(show).__name__}: it may be text, an Artifact or a mapping.")

@@ -38,7 +38,7 @@ class Ask:
     form: Mapping[str, Any] | None
     """JSON schema of what is to be filled in."""
     shown: Mapping[str, Any] | None
-    """`text`, `data` or `file` (a StepFile): what the question is about."""
+    """`text`, `data` or `file` (a StepFile): what the question is about; `leads_to`: what each choice leads to, where that is said."""
     shown_hash: str
     asked_at: datetime
     for_person: str | None
@@ -53,6 +53,37 @@ class Ask:
     def is_open(self) -> bool:
         """Whether it waits for an answer."""
         return self.answered_at is None and self.withdrawn_at is None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An open question in the inbox of somebody, without what it shows. `is_mine`: it is put to them, or to nobody who is here."""
+
+    id: int
+    job: str
+    kind: str
+    title: str
+    principal: int
+    batch_id: str | None
+    question: str
+    choices: Sequence[str]
+    has_form: bool
+    needs_form: bool
+    """Whether something has to be filled in."""
+    shown_hash: str
+    asked_at: datetime
+    for_person: str | None
+    is_mine: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """Somebody in the tenant: a person, or an agent and whose it is."""
+
+    id: int
+    name: str
+    is_person: bool
+    person: str | None
 
 
 @dataclass(frozen=True)

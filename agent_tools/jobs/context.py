@@ -65,7 +65,7 @@ class JobContext(Protocol):
         self,
         question: str,
         *,
-        choices: Sequence[str] = ("approve", "reject"),
+        choices: Sequence[str] | Mapping[str, str] = ("approve", "reject"),
         form: type[BaseModel] | None = None,
         show: str | Artifact | Mapping[str, Any] | None = None,
         who: str | None = None,
@@ -78,7 +78,7 @@ class JobContext(Protocol):
         its beginning: its steps give what they recorded, and this gives the answer. So what must not happen twice belongs
         in a step; `finally` blocks run at every park.
 
-        `show` is what the question is about: text (Markdown), a file, or a small mapping. `form` is filled in by whoever
+        `choices` are the words to choose from, or a mapping of each to what it leads to. `show` is what the question is about: text (Markdown), a file, or a small mapping. `form` is filled in by whoever
         answers, and comes back as `Answer.values`. An answer is bound to exactly what was asked and shown: where that is
         different when the handler runs again, it is asked anew and the earlier question is withdrawn.
 

@@ -65,6 +65,34 @@ DELETE FROM sessions WHERE secret_hash = %(secret_hash)s RETURNING id
 -- The number of a person (no agent) by name.
 SELECT p.id FROM principals p WHERE p.tenant_id = current_tenant() AND p.name = %(name)s AND p.role = 'person'
 
+-- name: add_person
+-- No row: somebody has this name.
+INSERT INTO principals (tenant_id, name, role) VALUES (current_tenant(), %(name)s, 'person') ON CONFLICT (tenant_id, name) DO NOTHING RETURNING id
+
+-- name: known
+-- Everybody in the tenant: people, and agents with whose they are.
+SELECT p.id, p.name, p.role = 'person' AS is_person, o.name AS person
+  FROM principals p LEFT JOIN principals o ON o.tenant_id = p.tenant_id AND o.id = p.person_id
+ WHERE p.tenant_id = current_tenant() ORDER BY p.id
+
+-- name: waiting
+-- The open questions, those first that are put to this person by name, or to nobody who is here.
+SELECT a.id, a.job_id AS job, j.kind, j.title, j.principal_id AS principal, j.batch_id, left(a.question, 300) AS question, coalesce(a.choices, '[]') AS choices,
+       a.form IS NOT NULL AS has_form, jsonb_array_length(coalesce(a.form -> 'required', '[]')) > 0 AS needs_form,
+       encode(a.shown_hash, 'hex') AS shown_hash, a.asked_at, a.for_person,
+       a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
+         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)) AS is_mine
+  FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
+ WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+ ORDER BY is_mine DESC, a.asked_at, a.id LIMIT %(limit)s
+
+-- name: waiting_count
+-- How many of them are this person's.
+SELECT count(*) AS asks FROM asks a
+ WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+   AND (a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
+         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
+
 -- name: add_link
 INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at)
 VALUES (current_tenant(), %(principal)s, %(secret_hash)s, now() + make_interval(secs => %(lasts_s)s)) RETURNING id

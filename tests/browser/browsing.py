@@ -18,8 +18,10 @@ class Shelf:
     complaints: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
 
-    async def open(self, *, is_signed_in: bool = True, width: int = 1280, **options: Any) -> Page:
-        """A browser of its own, on the shelf."""
+    async def open(
+        self, *, is_signed_in: bool = True, person: str = "owner", width: int = 1280, **options: Any
+    ) -> Page:
+        """A browser of its own, on the shelf; a person who is new is let in."""
         context = await self.chromium.new_context(
             base_url=self.url, viewport={"width": width, "height": 800}, reduced_motion="reduce", **options
         )
@@ -33,7 +35,7 @@ class Shelf:
         context.on("weberror", lambda error: self.complaints.append(f"{error.error}"))
         page = await context.new_page()
         if is_signed_in:
-            await page.goto(f"/sign-in?key={await self.backburner.sign_in_link()}")
+            await page.goto(f"/sign-in?key={await self.backburner.sign_in_link(person, new=True)}")
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url("**/")
         return page

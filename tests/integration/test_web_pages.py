@@ -2,12 +2,9 @@
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-import lxml.etree
-import lxml.html
 import pytest
 from given import Book
 from shelf_given import open_site
@@ -15,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from web_given import HOST, HOSTILE, OURS, acting, browser, send
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.job import Job, JobStatus
@@ -23,20 +21,6 @@ from sql.hands import Principal
 from web.app import app
 from web.site import Site
 from worker.hands import Hands
-
-HOST = "shelf.test"
-OURS = {"sec-fetch-site": "same-origin"}
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'><svg/onload=alert(1)>",
-    "</title><script>alert(1)</script>",
-    "{{ 7 * 7 }}{% raw %}",
-    "javascript:alert(1)//",
-    "</textarea></pre><iframe srcdoc='<script>alert(1)</script>'>",
-    "\u202egnp.exe",
-    "&lt;script&gt;",
-]
 
 
 @pytest.fixture
@@ -66,13 +50,6 @@ async def person(application: Starlette, backburner: Backburner) -> AsyncIterato
         yield client
 
 
-@asynccontextmanager
-async def browser(application: Starlette, base: str = f"http://{HOST}") -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=application, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url=base, headers={"accept": "text/html"}) as client:
-        yield client
-
-
 async def done(backburner: Backburner, hands: Hands, kind: str = "drill", args: Any = None, **asked: Any) -> Job:
     """A job that has ended."""
     receipt = await backburner.create(kind, args or {}, again=True, **asked)
@@ -86,13 +63,6 @@ async def ended(backburner: Backburner, hands: Hands, job_id: str) -> Job:
     return job
 
 
-async def send(client: httpx2.AsyncClient, path: str, **fields: Any) -> httpx2.Response:
-    """What a browser without scripts does with a form: send it, and follow to the page after."""
-    answer = await client.post(path, data=fields, headers=OURS)
-    assert answer.status_code == 303, answer.text
-    return await client.get(answer.headers["location"])
-
-
 def headings(html: str) -> list[str]:
     """The groups of the shelf, in order."""
     return re.findall(r'<section class="group[^>]*aria-label="([^"]*)"', html)
@@ -100,22 +70,6 @@ def headings(html: str) -> list[str]:
 
 def titles(html: str) -> list[str]:
     return re.findall(r'<h3><a href="/jobs/\w+">([^<]*)</a></h3>', html)
-
-
-def acting(html: str) -> list[str]:
-    """What in a page could act, beyond our own module: scripts, handlers, addresses that are scripts, framed documents."""
-    tree = lxml.html.document_fromstring(html)
-    found = [each for each in tree.iter("script") if not (each.get("src") or "").startswith("/static/") or each.text]
-    found += [
-        each for each in tree.iter("base", "object", "embed", "meta") if each.get("http-equiv") or each.tag != "meta"
-    ]
-    found += [each for each in tree.iter("iframe") if each.get("srcdoc") or each.get("sandbox") != ""]
-    for each in tree.iter(lxml.etree.Element):
-        for name, value in each.items():
-            is_address = name in ("href", "src", "action", "formaction")
-            if name.startswith("on") or name == "style" or (is_address and not value.startswith(("/", "#"))):
-                found.append(each)
-    return [lxml.html.tostring(each, encoding="unicode") for each in found]
 
 
 # -------------------------------------------------------------------------------------------------------- the shelf

@@ -1,6 +1,8 @@
 // Single keys, which can be switched off.
+import { answerFirst, editFields, turnDown } from "./answer.js";
+
 const SWITCH = "backburner-keys";
-const ITEMS = ".run, .failure, .card";
+const ITEMS = ".run, .failure, .card, .asked";
 
 export function enhanceKeys() {
   const help = document.getElementById("help");
@@ -36,6 +38,9 @@ const ACTS = {
     if (item && !document.querySelector(".pick input:checked")) item.click();
     document.querySelector("#bulk input[name=subject]")?.focus();
   },
+  a: answerFirst,
+  r: turnDown,
+  e: editFields,
   z: () => document.getElementById("undo")?.requestSubmit(),
 };
 

@@ -64,6 +64,8 @@ async function look(id) {
   const shown = onPage(id);
   if (!shown) return refresh();
   const isCard = shown.matches(".card");
+  // A job that waits may have asked something else meanwhile.
+  if (!isCard && (shown.dataset.status === "waiting" || document.querySelector(".asking"))) return refresh();
   const fresh = await part(isCard ? `/fragments/card/${id}` : `/fragments/progress/${id}`);
   if (!fresh || fresh.dataset.status !== shown.dataset.status) {
     if (fresh?.dataset.status === "completed") toast(`“${shown.dataset.title}” is ready`, `/jobs/${id}`);
@@ -93,8 +95,10 @@ export function refresh() {
   waiting ??= setTimeout(async () => {
     read = performance.now();
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (answer.ok) swap(await answer.text(), ["rail", "main"]);
+      const again = document.querySelector("[data-again]")?.dataset.again || location.href;
+      const answer = await fetch(again, { headers: { accept: "text/html" } });
+      const isStill = document.querySelector("main[data-still]"); // what was just done stays to be read
+      if (answer.ok) swap(await answer.text(), isStill ? ["rail"] : ["rail", "main"]);
       if (answer.status === 401) signedOut();
       if (answer.status === 404) toast("This is gone: somebody deleted it.");
     } catch {

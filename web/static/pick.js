@@ -8,7 +8,7 @@ const picked = () => [...document.querySelectorAll(".pick input:checked")];
 export function enhancePicking() {
   prepare();
   document.addEventListener("swapped", prepare);
-  document.addEventListener("change", (event) => event.target.closest(".pick") && count());
+  document.addEventListener("change", pickBatch);
   document.addEventListener("reset", () => setTimeout(count));
   document.addEventListener("click", pickRange);
   document.addEventListener("dragstart", lift);
@@ -27,7 +27,21 @@ function prepare() {
 export function count() {
   const line = document.getElementById("selected");
   const number = picked().length;
-  if (line && number) line.textContent = number === 1 ? "Move one job" : `Move ${number} jobs`;
+  if (line && number) line.textContent = number === 1 ? line.dataset.one : line.dataset.many.replace("{n}", number);
+}
+
+function pickBatch(event) {
+  const box = event.target;
+  const inBatch = (key) => [...document.querySelectorAll(`[data-batch="${CSS.escape(key)}"] .pick input`)];
+  if (box.matches("[data-all]")) {
+    for (const each of inBatch(box.dataset.all)) each.checked = box.checked;
+  } else if (!box.closest(".pick")) {
+    return;
+  }
+  const key = box.closest("[data-batch]")?.dataset.batch;
+  const whole = key && document.querySelector(`[data-all="${CSS.escape(key)}"]`);
+  if (whole) whole.checked = inBatch(key).every((each) => each.checked);
+  count();
 }
 
 let last = null;

@@ -11,7 +11,7 @@ export function swap(html, only = null) {
     if (next) morph(region, next);
   }
   const [frame, next] = [document, fresh].map((each) => each.querySelector("[data-live]"));
-  if (frame && next) frame.dataset.live = next.dataset.live;
+  if (frame && next) Object.assign(frame.dataset, { live: next.dataset.live, again: next.dataset.again });
   document.title = fresh.title || document.title;
   document.dispatchEvent(new Event("swapped"));
 }

@@ -31,10 +31,11 @@ async def page(
 
     Takes about a second. Give the whole text as `content`; its first heading is the title unless the job has one.
     """
-    from worker.kinds.page import render  # noqa: PLC0415 - its libraries are loaded only where pages are made
+    from agent_tools import articles  # noqa: PLC0415 - its libraries are loaded only where pages are made
+    from worker.kinds.page import render  # noqa: PLC0415
 
     job.progress("Reading Markdown", 0, 2)
-    article = await asyncio.to_thread(render.read, content)
+    article = await asyncio.to_thread(articles.read, content)
     title = job.title or article.title or "Page"
     job.progress("Laying out the page", 1, 2)
     html = await asyncio.to_thread(render.lay_out, article, title, theme)
