@@ -537,7 +537,7 @@ BEGIN
   ), settled AS (
     UPDATE jobs j
        SET status = m.becomes, errors = j.errors + e.spent, lease_until = NULL, deadline_at = NULL, worker_id = NULL, version = j.version + 1,
-           result = e.result, result_line = e.result_line, progress = coalesce(e.progress, j.progress),
+           result = e.result, decision = e.result ->> 'decision', result_line = e.result_line, progress = coalesce(e.progress, j.progress),
            error = CASE WHEN e.outcome IN ('given_back', 'parked') THEN j.error ELSE e.error END,
            run_after = CASE WHEN m.becomes <> 'queued' THEN j.run_after WHEN e.outcome = 'given_back' THEN now()
                             ELSE now() + coalesce(make_interval(secs => e.after_s), backoff(j.errors + 1)) END,

@@ -131,7 +131,7 @@ class RunningJob:
         question: str,
         *,
         choices: Sequence[str] | Mapping[str, str] = ("approve", "reject"),
-        form: type[BaseModel] | None = None,
+        form: type[BaseModel] | Mapping[str, Any] | None = None,
         show: str | Artifact | Mapping[str, Any] | None = None,
         who: str | None = None,
         within: str | None = None,
@@ -264,16 +264,30 @@ class RunningJob:
 
     async def artifact(self, job_id: str, name: str) -> Path:
         """The file of an artifact of a completed job of the same tenant."""
+        wanted, found = await self._made_by(job_id)
+        return await self._path(wanted, artifact_named(wanted, found, name))
+
+    async def artifacts(self, job_id: str) -> list[Artifact]:
+        """Everything that a completed job of the same tenant made."""
+        wanted, found = await self._made_by(job_id)
+        return [
+            Artifact(stored.name, stored.title, stored.media_type, path=await self._path(wanted, stored))
+            for stored in found
+        ]
+
+    async def _made_by(self, job_id: str) -> tuple[str, list[StoredArtifact]]:
         wanted = job_id.strip().lower()
         found = await until_the_book_answers(
             lambda: self._store.artifacts(self.tenant, wanted), f"artifacts for job {self.id}"
         )
         if found is None:
             raise LookupError(f"There is no completed job '{job_id[:40]}'.")
-        stored = artifact_named(wanted, found, name)
-        path = self._artifacts.path(self.tenant, wanted, stored)
+        return wanted, found
+
+    async def _path(self, job_id: str, stored: StoredArtifact) -> Path:
+        path = self._artifacts.path(self.tenant, job_id, stored)
         if not await asyncio.to_thread(path.is_file):
-            raise LookupError(f"The file '{stored.name}' of {wanted} is no longer where it was kept.")
+            raise LookupError(f"The file '{stored.name}' of {job_id} is no longer where it was kept.")
         return path
 
     def key(self, name: str) -> str:

@@ -28,7 +28,7 @@ class Question:
     name: str
     question: str
     choices: tuple[str, ...]
-    form: type[BaseModel] | None
+    form: type[BaseModel] | Mapping[str, Any] | None
     shown: Mapping[str, Any] | None
     file: Artifact | None
     for_person: str | None
@@ -56,23 +56,27 @@ class Question:
     def answer(self, reaction: Reaction) -> Answer:
         """What the person said. Raises ValidationError where that is not what the form takes."""
         said = reaction.answer or {}
-        values = self.form.model_validate(said.get("values")) if self.form else None
+        values = said.get("values")
+        if isinstance(self.form, type):
+            values = self.form.model_validate(values)
         return Answer(said.get("decision"), values, said.get("notes"), reaction.by_name, reaction.at)
 
     def corrected(self, error: ValidationError) -> "Question":
         """The same, once more: the form has rules that its schema cannot tell."""
-        problems = listed(problems_of(error, self.form or BaseModel))
+        problems = listed(problems_of(error, self.form if isinstance(self.form, type) else BaseModel))
         return replace(self, question=f"{self.question}\n\nThe answer before did not fit. {problems}")
 
     def _schema(self) -> dict[str, Any] | None:
+        if not isinstance(self.form, type):
+            return {"order": list(self.form.get("properties", {})), **self.form} if self.form else None
         # The book keeps no order of names; whoever fills it in reads the fields as they were written.
-        return {**self.form.model_json_schema(), "order": list(self.form.model_fields)} if self.form else None
+        return {**self.form.model_json_schema(), "order": list(self.form.model_fields)}
 
 
 async def question(
     text: str,
     choices: Sequence[str] | Mapping[str, str],
-    form: type[BaseModel] | None,
+    form: type[BaseModel] | Mapping[str, Any] | None,
     show: str | Artifact | Mapping[str, Any] | None,
     who: str | None,
     within: str | None,

@@ -10,7 +10,7 @@ from typing import Any
 class Answer:
     """What a person said to a question.
 
-    `values` is the form as it was filled in (its model), None where there was none. Where the time for an answer ran out, `expired` is
+    `values` is the form as it was filled in (its model, or a mapping where the form is a JSON schema), None where there was none. Where the time for an answer ran out, `expired` is
     True and everything else None.
     """
 

@@ -66,7 +66,7 @@ class JobContext(Protocol):
         question: str,
         *,
         choices: Sequence[str] | Mapping[str, str] = ("approve", "reject"),
-        form: type[BaseModel] | None = None,
+        form: type[BaseModel] | Mapping[str, Any] | None = None,
         show: str | Artifact | Mapping[str, Any] | None = None,
         who: str | None = None,
         within: str | None = None,
@@ -78,9 +78,11 @@ class JobContext(Protocol):
         its beginning: its steps give what they recorded, and this gives the answer. So what must not happen twice belongs
         in a step; `finally` blocks run at every park.
 
-        `choices` are the words to choose from, or a mapping of each to what it leads to. `show` is what the question is about: text (Markdown), a file, or a small mapping. `form` is filled in by whoever
-        answers, and comes back as `Answer.values`. An answer is bound to exactly what was asked and shown: where that is
-        different when the handler runs again, it is asked anew and the earlier question is withdrawn.
+        `choices` are the words to choose from, or a mapping of each to what it leads to. `show` is what the question is
+        about: text (Markdown), a file, or a small mapping. `form` is filled in by whoever answers, and comes back as
+        `Answer.values`: as its model or, where it is a JSON schema, as a mapping. An answer is bound to exactly what was
+        asked and shown: where that is different when the handler runs again, it is asked anew and the earlier question is
+        withdrawn.
 
         `who` names the person whose answer is wanted; None: anybody who may answer. `within` (`"7d"`) is how long the
         question stays open; then the answer is one that has `expired`. `name` is what the question is known by, else its
@@ -112,6 +114,12 @@ class JobContext(Protocol):
 
         By its name, its title, or its name without the suffix. Raises LookupError with a sentence for a job or an
         artifact that is not there.
+        """
+
+    async def artifacts(self, job_id: str) -> list[Artifact]:
+        """Everything that a completed job of the same tenant made, each with its `path`, to be read only.
+
+        Raises LookupError with a sentence for a job that is not there.
         """
 
     def key(self, name: str) -> str:
