@@ -114,6 +114,7 @@ class Backburner:
     ) -> None:
         """Wired by `open`; `acting_as` gives the same for another principal."""
         self._store, self._bell, self.kinds, self._artifacts, self.who = store, the_bell, kinds, artifacts, who
+        self.self_answer = False
         self._watch = Watch(the_bell)
         self._offers = Offers(store)
 
@@ -142,6 +143,7 @@ class Backburner:
                 self = cls(
                     store, Bell(client), kinds or load_kinds(settings.kinds), ArtifactStore(settings.artifacts), who
                 )
+                self.self_answer = settings.self_answer
                 async with self._watch:
                     yield self
         finally:
@@ -152,6 +154,15 @@ class Backburner:
         other = copy.copy(self)
         other.who = who
         return other
+
+    async def as_person(self) -> "Backburner":
+        """The same for the person that this principal is, or whose agent it is."""
+        principal, name = await self._store.person_of(self.who.tenant, self.who.principal)
+        return self.acting_as(self.who._replace(principal=principal, name=name))
+
+    async def may_answer_own(self) -> bool:
+        """Whether this principal may answer what it asked itself: people may, others where the operator lets them."""
+        return self.self_answer or (await self.as_person()).who.principal == self.who.principal
 
     # --------------------------------------------------------------------------------------------------- creating
 
@@ -325,10 +336,7 @@ class Backburner:
         """As `why`, for jobs in hand: id → sentence."""
         tenant = self.who.tenant
         now, workers = await self._store.now(tenant), await self._store.workers(tenant)
-        asks: dict[str, list[Ask]] = defaultdict(list)
-        if asking := [job.id for job in jobs if job.waiting_for == "person"]:
-            for ask in await self._store.asks(tenant, AskFilter(jobs=asking), limit=2 * len(asking)):
-                asks[ask.job].append(ask)
+        asks = await self.open_asks(jobs)
         after = [job.id for job in jobs if job.waiting_for == "jobs"]
         parents = await self._store.parents(tenant, after) if after else {}
         return {
@@ -342,6 +350,14 @@ class Backburner:
             )
             for job in jobs
         }
+
+    async def open_asks(self, jobs: Sequence[Job]) -> Mapping[str, Sequence[Ask]]:
+        """Job id → its open questions, for those of these jobs that wait for a person."""
+        asks: dict[str, list[Ask]] = defaultdict(list)
+        if asking := [job.id for job in jobs if job.waiting_for == "person"]:
+            for ask in await self._store.asks(self.who.tenant, AskFilter(jobs=asking), limit=2 * len(asking)):
+                asks[ask.job].append(ask)
+        return asks
 
     async def events(self, job: str) -> Sequence[Event]:
         """What happened to the job, oldest first; also after it was deleted."""
@@ -441,7 +457,7 @@ class Backburner:
         answer from whoever created the job. Raises Conflict where somebody was faster (who, when, what) or something else
         is shown now, NotNow where nobody asks any longer, BadRequest for what fits neither choices nor form, NotYours.
         """
-        meant = await self._asked(ask)
+        meant = await self.ask(ask)
         answer = checked(meant, decision, values, notes) if meant.is_open else {"decision": decision}
         given = {"ask": meant.id, "answer": answer, "shown_hash": shown_hash}
         (answered,) = await self._store.answer(self.who.tenant, self.who.principal, [given], own=own)
@@ -454,8 +470,8 @@ class Backburner:
         await self._tell(Changes(jobs=[meant.job]))
         return replace(meant, answer=answered.answer, answered_at=answered.at, answered_by=answered.by_name)
 
-    async def _asked(self, ask: int | str) -> Ask:
-        """The question meant. Raises AskNotFound, JobNotFound, NotNow where the job asks nothing, BadRequest where it asks much."""
+    async def ask(self, ask: int | str) -> Ask:
+        """One question, by its number or by its job. Raises AskNotFound, JobNotFound, NotNow where the job asks nothing, BadRequest where it asks much."""
         tenant = self.who.tenant
         if isinstance(ask, int) or (ask.isdecimal() and len(ask) < _ID_LENGTH):
             number = int(ask)

@@ -102,7 +102,13 @@ def mcp() -> None:
 
     async def serve() -> None:
         async with Backburner.open(settings) as backburner:
-            await serve_stdio(await _as_local_agent(backburner, settings), Addresses(settings.address()))
+            agent = await _as_local_agent(backburner, settings)
+            await serve_stdio(
+                agent,
+                Addresses(settings.address()),
+                agents_decide=settings.agents_decide,
+                ask_in_chat=settings.ask_in_chat,
+            )
 
     asyncio.run(serve())
 

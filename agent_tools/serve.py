@@ -63,6 +63,8 @@ async def serving(settings: Settings, binding: Binding) -> AsyncIterator[str]:
                 f"{scheme}://{name}{at}" for scheme in ("http", "https") for name in names for at in ("", ":*")
             ],
             everybody=everybody,
+            agents_decide=settings.agents_decide,
+            ask_in_chat=settings.ask_in_chat,
         )
         application = pages.app(site, *api.routes(), Route("/mcp", endpoint=tools), allowed_hosts=names)
         # In the server's own task: what goes wrong here must not come out wrapped by its task group.

@@ -80,6 +80,21 @@ class Settings(BaseSettings):
         alias="BACKBURNER_ALLOW_LOOPBACK",
         description="let jobs fetch from this machine itself, for development and tests",
     )
+    agents_decide: bool = Field(
+        False,
+        alias="BACKBURNER_AGENTS_DECIDE",
+        description="offer agents the tool answer_job, for tokens with the scope jobs:answer",
+    )
+    self_answer: bool = Field(
+        False,
+        alias="BACKBURNER_SELF_ANSWER",
+        description="let agents and programs answer questions of jobs that they created themselves",
+    )
+    ask_in_chat: bool = Field(
+        True,
+        alias="BACKBURNER_ASK_IN_CHAT",
+        description="put questions to people in their chat, too, where the client can show a form; it is trusted to ask them",
+    )
     log_level: str = Field("INFO", alias="BACKBURNER_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR")
 
     @field_validator("queues", "kinds", mode="before")

@@ -1,11 +1,13 @@
 """A job as programs and agents are shown it: in full, and in a line. What is absent is left out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.job import Job, StoredArtifact
+from agent_tools.jobs.why import short
 from agent_tools.requests import PRIORITIES
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
@@ -26,8 +28,8 @@ class Addresses:
         return f"{self.base}/artifacts/{job_id}/{quote(name)}" if self.base else None
 
 
-def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
-    """Everything about a job, as the tools and the HTTP API give it."""
+def full(job: Job, why: str, addresses: Addresses, asks: Sequence[Ask] = ()) -> dict[str, Any]:
+    """Everything about a job with its open questions, as the tools and the HTTP API give it."""
     return present(
         {
             "job_id": job.id,
@@ -53,6 +55,7 @@ def full(job: Job, why: str, addresses: Addresses) -> dict[str, Any]:
             "result_line": job.result_line,
             "decision": job.decision,
             "artifacts": [artifact(job, each, addresses) for each in job.artifacts],
+            "asks": [asked(ask, addresses) for ask in asks],
             "batch_id": job.batch_id,
             "redo_of": job.redo_of,
             "keep_until": when(job.keep_until),
@@ -73,6 +76,43 @@ def concise(job: Job, why: str, now: datetime) -> dict[str, Any]:
             "line": job.result_line if job.status == "completed" else why,
             "subject": job.subject,
             "when": ago((now - ended).total_seconds()),
+        }
+    )
+
+
+def asked(ask: Ask, addresses: Addresses) -> dict[str, Any]:
+    """A question in full, and where a person answers it. Of a file that it shows only what it is."""
+    file = (ask.shown or {}).get("file")
+    shown = {"file": {name: file[name] for name in ("name", "title", "media_type")}} if file else ask.shown
+    return present(
+        {
+            "ask": ask.id,
+            "job_id": ask.job,
+            "kind": ask.kind,
+            "title": ask.title,
+            "name": ask.name,
+            "question": ask.question,
+            "choices": list(ask.choices),
+            "form": ask.form,
+            "shown": shown,
+            "shown_hash": ask.shown_hash,
+            "for_person": ask.for_person,
+            "asked_at": when(ask.asked_at),
+            "deadline_at": when(ask.deadline_at),
+            "answer_url": addresses.page(ask.job),
+        }
+    )
+
+
+def asked_in_short(ask: Ask, addresses: Addresses) -> dict[str, Any]:
+    """A question in a line's worth."""
+    return present(
+        {
+            "ask": ask.id,
+            "question": short(ask.question),
+            "choices": list(ask.choices),
+            "form": list((ask.form or {}).get("properties", ())),
+            "answer_url": addresses.page(ask.job),
         }
     )
 

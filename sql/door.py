@@ -98,6 +98,7 @@ class Filter:
 
     ids: Sequence[str] | None = None
     status: Sequence[str] | None = None
+    waiting_for: str | None = None
     kind: Sequence[str] | None = None
     subject: str | None = None
     unorganised: bool = False
@@ -117,6 +118,7 @@ class Filter:
 _CONDITIONS: Mapping[str, str] = {
     "ids": "j.id = ANY(%(ids)s)",
     "status": "j.status = ANY(%(status)s)",
+    "waiting_for": "j.waiting_for = %(waiting_for)s",
     "kind": "j.kind = ANY(%(kind)s)",
     "subject": "j.subject_id = (SELECT id FROM subjects WHERE tenant_id = current_tenant() AND folded = %(subject)s)",
     "unorganised": "j.subject_id IS NULL",
@@ -273,6 +275,11 @@ class DoorStore:
         """Let somebody in; gives their number, None where the name is taken."""
         found = await self._read(tenant, queries()["add_person"], {"name": name})
         return int(found[0]["id"]) if found else None
+
+    async def person_of(self, tenant: int, principal: int) -> tuple[int, str]:
+        """Number and name of the person that this principal is, or whose agent it is."""
+        found = await self._read(tenant, queries()["person_of"], {"principal": principal})
+        return int(found[0]["principal"]), str(found[0]["name"])
 
     async def unseen(self, tenant: int, principal: int, limit: int) -> list[str]:
         """Jobs of this principal whose end nobody was told, within a day, newest first."""

@@ -66,7 +66,7 @@ def _waiting(job: Job, now: datetime, asks: Sequence[Ask], parents: Sequence[Par
 
 
 def _for_an_answer(ask: Ask, now: datetime) -> str:
-    question = _short(ask.question)
+    question = short(ask.question)
     still = f", open for {duration((ask.deadline_at - now).total_seconds())} more" if ask.deadline_at else ""
     whose = f"{ask.for_person}'s" if ask.for_person else "a person's"
     return f"Waiting for {whose} answer: '{question}' (asked {_ago(ask.asked_at, now)}{still})."
@@ -79,7 +79,7 @@ def _after(parents: Sequence[Parent]) -> str:
     if not unended:
         return "The jobs that it comes after have ended: about to begin."
     named = ", ".join(
-        f"{parent.id} ({' '.join(part for part in (parent.kind, _short(parent.title or '')) if part)}, {parent.status})"
+        f"{parent.id} ({' '.join(part for part in (parent.kind, short(parent.title or '')) if part)}, {parent.status})"
         for parent in unended[:MOST_PARENTS]
     )
     more = f" and {len(unended) - MOST_PARENTS} more" if len(unended) > MOST_PARENTS else ""
@@ -87,7 +87,7 @@ def _after(parents: Sequence[Parent]) -> str:
     return f"Waiting for {many} to end first: {named}{more}."
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """Its first line, and of that not too much."""
     line = next(iter(text.strip().splitlines()), "")
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1].rstrip()}…"

@@ -63,6 +63,7 @@ After = Annotated[
     list[int | str], BeforeValidator(lambda value: [value] if isinstance(value, int) else _as_list(value))
 ]
 Labels = Annotated[dict[str, str], BeforeValidator(_as_json)]
+Values = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 Changes = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 Status = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]
 Statuses = Annotated[list[Status], BeforeValidator(_as_status)]

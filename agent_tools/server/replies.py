@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from agent_tools.app import Ended, Receipt
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.job import MOST_NAMES, Job, listed_names
 from agent_tools.reading import Picture, Reading
-from agent_tools.view import Addresses, concise, present, progress
+from agent_tools.view import Addresses, asked_in_short, concise, present, progress
 from sql.door import Moved, SubjectCount
 
 # Control characters, and those that steer text without being seen: zero-width, bidi, tags.
@@ -69,7 +70,13 @@ def batch(receipts: Sequence[Receipt], batch_id: str | None) -> Reply:
     return Reply(text, present({"batch_id": batch_id, "created": made, "job_ids": ids}))
 
 
-def status(jobs: Sequence[Job], whys: Mapping[str, str], now: datetime, addresses: Addresses) -> Reply:
+def status(
+    jobs: Sequence[Job],
+    whys: Mapping[str, str],
+    asks: Mapping[str, Sequence[Ask]],
+    now: datetime,
+    addresses: Addresses,
+) -> Reply:
     """Jobs as they are, a line each."""
     shown, lines = [], []
     for job in jobs:
@@ -83,7 +90,7 @@ def status(jobs: Sequence[Job], whys: Mapping[str, str], now: datetime, addresse
             if len(job.artifacts) > 4:
                 extra["more_artifacts"] = len(job.artifacts) - 4
         else:
-            extra["progress"] = progress(job)
+            extra |= {"progress": progress(job), "asks": _asked(asks.get(job.id, ()), addresses)}
         entry |= present(extra)
         shown.append(entry)
         lines.append(_line(entry))
@@ -108,12 +115,17 @@ def in_full(jobs: Sequence[Mapping[str, Any]]) -> Reply:
 def page(
     jobs: Sequence[Job],
     whys: Mapping[str, str],
+    asks: Mapping[str, Sequence[Ask]],
     now: datetime,
+    addresses: Addresses,
     next_cursor: str | None,
     counts: Sequence[SubjectCount] | None,
 ) -> Reply:
     """A page of a list, and on the first one the subjects with their counts."""
-    shown = [_cleaned(concise(job, whys[job.id], now)) for job in jobs]
+    shown = [
+        _cleaned(concise(job, whys[job.id], now)) | present({"asks": _asked(asks.get(job.id, ()), addresses)})
+        for job in jobs
+    ]
     lines = [_line(entry) for entry in shown] or ["No jobs fit."]
     structure: dict[str, Any] = {"jobs": shown, "next_cursor": next_cursor}
     if counts is not None:
@@ -211,6 +223,20 @@ def cancelled(ended: Ended) -> Reply:
     return Reply(" ".join(said), present({"cancelled": list(ended.done), "not_cancelled": dict(ended.not_done)}))
 
 
+def answered(ask: Ask) -> Reply:
+    """That an answer counts."""
+    decision = (ask.answer or {}).get("decision")
+    text = f"Answered question {ask.id} of {ask.job}: {decision or 'with the form'}. The job goes on."
+    return Reply(text, present({"job_id": ask.job, "ask": ask.id, "decision": decision}))
+
+
+def with_remarks(reply: Reply, told: Sequence[str]) -> Reply:
+    """The reply, and what happened on the way to it."""
+    if not told:
+        return reply
+    return Reply("\n".join([reply.text, *told]), {**reply.structure, "in_chat": list(told)}, reply.pictures)
+
+
 def with_unseen(reply: Reply, unseen: Sequence[Job]) -> Reply:
     """The reply, and what else has ended that nobody was told of."""
     if not unseen:
@@ -230,7 +256,20 @@ def _line(entry: Mapping[str, Any]) -> str:
     subject = f" [{entry['subject']}]" if entry.get("subject") else ""
     line = f": {entry['line']}" if entry.get("line") else ""
     made = f" Artifacts: {', '.join(entry['artifacts'])}." if entry.get("artifacts") else ""
-    return f"{entry['id']} {entry['kind']}{title} {entry['status']} {entry['when']}{subject}{line}{made}"
+    asks = "".join(map(_asked_line, entry.get("asks", ())))
+    return f"{entry['id']} {entry['kind']}{title} {entry['status']} {entry['when']}{subject}{line}{made}{asks}"
+
+
+def _asked(asks: Sequence[Ask], addresses: Addresses) -> list[dict[str, Any]]:
+    return [_cleaned(asked_in_short(ask, addresses)) for ask in asks]
+
+
+def _asked_line(ask: Mapping[str, Any]) -> str:
+    """The question itself stands in why."""
+    among = f": {' | '.join(map(clean, ask['choices']))}" if ask.get("choices") else ""
+    form = f" with {', '.join(map(clean, ask['form']))}" if ask.get("form") else ""
+    where = f", a person answers at {ask['answer_url']}" if ask.get("answer_url") else ""
+    return f" Question {ask['ask']}{among}{form}{where}."
 
 
 def _cleaned(entry: Mapping[str, Any]) -> dict[str, Any]:

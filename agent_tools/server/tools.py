@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp.types import ToolAnnotations
@@ -10,6 +11,7 @@ from pydantic import Field
 from agent_tools.app import Backburner, Receipt
 from agent_tools.auth import require
 from agent_tools.jobs.errors import BadRequest
+from agent_tools.jobs.job import job_id
 from agent_tools.jobs.kinds import Kind, Kinds
 from agent_tools.reading import read
 from agent_tools.requests import NewJob, job_filter, subject_name
@@ -22,11 +24,13 @@ from agent_tools.server.arguments import (
     Labels,
     Moment,
     Statuses,
+    Values,
     Words,
     compact,
     parse,
     tidy,
 )
+from agent_tools.server.chat import Chat, wait_with_person
 from agent_tools.server.replies import Reply
 from agent_tools.view import Addresses, full
 from sql.door import Filter
@@ -40,10 +44,11 @@ STOPS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_
 
 @dataclass(frozen=True)
 class Desk:
-    """What a tool works with: the installation as the caller, and where it is served."""
+    """What a tool works with: the installation as the caller, where it is served, and a way to ask the caller's person."""
 
     backburner: Backburner
     addresses: Addresses
+    chat: Chat | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,11 @@ class Tool:
     call: Callable[[Desk, Mapping[str, Any]], Awaitable[Reply]]
 
 
-def tools(kinds: Kinds, available: Callable[[Kind], bool]) -> list[Tool]:
-    """Every tool of this installation, in an order that never changes."""
+def tools(kinds: Kinds, available: Callable[[Kind], bool], *, agents_decide: bool = False) -> list[Tool]:
+    """Every tool of this installation, in an order that never changes; with `agents_decide` the one that answers, too."""
     creating = [_create_tool(kind) for kind in kinds.values() if kind.agent and available(kind)]
-    return [*creating, *(_tool(*each) for each in _TOOLS)]
+    deciding = [_tool(AnswerJob, CHANGES, answer_job)] if agents_decide else []
+    return [*creating, *(_tool(*each) for each in _TOOLS), *deciding]
 
 
 # -------------------------------------------------------------------------------------------------------- creating
@@ -204,12 +210,17 @@ async def job_status(desk: Desk, asked: JobStatus) -> Reply:
         if asked.since is not None
         else None
     )
-    jobs = await desk.backburner.wait(asked.job_ids, asked.wait_seconds, until=asked.until, since=since)
-    whys = await desk.backburner.whys(jobs)
+    look = partial(desk.backburner.wait, asked.job_ids, until=asked.until, since=since)
+    if desk.chat and asked.wait_seconds:
+        jobs, told = await wait_with_person(desk.chat, desk.backburner, desk.addresses, look, asked.wait_seconds)
+    else:
+        jobs, told = await look(asked.wait_seconds), []
+    whys, asks = await desk.backburner.whys(jobs), await desk.backburner.open_asks(jobs)
     await desk.backburner.see(jobs)
     if asked.detail:
-        return replies.in_full([full(job, whys[job.id], desk.addresses) for job in jobs])
-    return replies.status(jobs, whys, await desk.backburner.now(), desk.addresses)
+        shown = [full(job, whys[job.id], desk.addresses, asks.get(job.id, ())) for job in jobs]
+        return replies.with_remarks(replies.in_full(shown), told)
+    return replies.with_remarks(replies.status(jobs, whys, asks, await desk.backburner.now(), desk.addresses), told)
 
 
 class Where(Arguments):
@@ -238,9 +249,10 @@ async def list_jobs(desk: Desk, asked: ListJobs) -> Reply:
     """A page of jobs, and on the first the subjects."""
     require(desk.backburner, "jobs:read")
     found = await desk.backburner.jobs(_filter(desk, asked), limit=asked.limit, cursor=asked.cursor)
-    whys = await desk.backburner.whys(found.jobs)
+    whys, asks = await desk.backburner.whys(found.jobs), await desk.backburner.open_asks(found.jobs)
     counts = None if asked.cursor else await desk.backburner.subjects()
-    reply = replies.page(found.jobs, whys, await desk.backburner.now(), found.next_cursor, counts)
+    now = await desk.backburner.now()
+    reply = replies.page(found.jobs, whys, asks, now, desk.addresses, found.next_cursor, counts)
     await desk.backburner.see(found.jobs)
     return reply
 
@@ -333,6 +345,28 @@ async def cancel_jobs(desk: Desk, asked: CancelJobs) -> Reply:
     return replies.cancelled(await desk.backburner.cancel(asked.job_ids, asked.reason))
 
 
+class AnswerJob(Arguments):
+    """Answer what a job asks, in your own name. Not for questions of jobs that you created: a person has to."""
+
+    job_id: str
+    decision: Annotated[str | None, Field(description="One of the question's choices.")] = None
+    notes: str | None = None
+    values: Annotated[Values | None, Field(description="The form, filled in.")] = None
+    ask: Annotated[int | None, Field(description="Its number, where the job asks several.")] = None
+
+
+async def answer_job(desk: Desk, asked: AnswerJob) -> Reply:
+    """The answer, where it counts."""
+    require(desk.backburner, "jobs:answer")
+    meant = await desk.backburner.ask(asked.ask if asked.ask is not None else asked.job_id)
+    if meant.job != job_id(asked.job_id):
+        raise BadRequest(f"ask: question {meant.id} is not one of {asked.job_id}.")
+    answered = await desk.backburner.answer(
+        meant.id, asked.decision, values=asked.values, notes=asked.notes, own=desk.backburner.self_answer
+    )
+    return replies.answered(answered)
+
+
 # --------------------------------------------------------------------------------------------------------- wiring
 
 _EXAMPLES = {
@@ -342,6 +376,7 @@ _EXAMPLES = {
     "read_result": 'read_result(job_id="0e8z453fk1krg")',
     "organise_jobs": 'organise_jobs(subject="Biology", job_ids=["0e8z453fk1krg"])',
     "redo_job": 'redo_job(job_id="0e8z453fk1krg", changes={"theme": "midnight"})',
+    "answer_job": 'answer_job(job_id="0e8z453fk1krg", decision="approve")',
     "cancel_jobs": 'cancel_jobs(job_ids=["0e8z453fk1krg"])',
 }
 _TOOLS: Sequence[tuple[type[Arguments], ToolAnnotations, Callable[[Desk, Any], Awaitable[Reply]]]] = (

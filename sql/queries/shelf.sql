@@ -93,6 +93,11 @@ SELECT count(*) AS asks FROM asks a
    AND (a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
          SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
 
+-- name: person_of
+-- The person that a principal is, or whose agent it is.
+SELECT p.id AS principal, p.name FROM principals me JOIN principals p ON p.tenant_id = me.tenant_id AND p.id = coalesce(me.person_id, me.id)
+ WHERE me.tenant_id = current_tenant() AND me.id = %(principal)s
+
 -- name: add_link
 INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at)
 VALUES (current_tenant(), %(principal)s, %(secret_hash)s, now() + make_interval(secs => %(lasts_s)s)) RETURNING id

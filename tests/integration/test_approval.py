@@ -72,7 +72,8 @@ async def test_a_job_is_shown_by_its_file_and_can_be_sent_back_with_notes(backbu
     job = await answered(backburner, hands, ask, "send back", notes="Slide 3: fewer words.")
 
     assert ask.choices == ["approve", "reject", "send back"]
-    assert ask.shown and ask.shown["file"]["name"] == "tides.html"
+    assert ask.shown is not None
+    assert ask.shown["file"]["name"] == "tides.html"
     assert (job.decision, job.result["notes"]) == ("send back", "Slide 3: fewer words.")
     assert [each.name for each in job.artifacts] == ["tides.html"]
 
@@ -117,7 +118,8 @@ async def test_a_text_that_is_too_long_for_a_question_is_shown_as_a_file(backbur
 
     job = await answered(backburner, hands, ask, "approve")
 
-    assert ask.shown and ask.shown["file"]["media_type"] == "text/markdown"
+    assert ask.shown is not None
+    assert ask.shown["file"]["media_type"] == "text/markdown"
     assert job.artifacts[0].name == "publish-this.html"
 
 
@@ -133,7 +135,8 @@ async def test_what_cannot_be_shown_fails_the_job_in_a_sentence_and_bothers_nobo
     await work(hands)
 
     failed = await backburner.get(job.id)
-    assert failed.error and (failed.status, failed.error.code) == ("failed", "gave_up")
+    assert failed.error is not None
+    assert (failed.status, failed.error.code) == ("failed", "gave_up")
     assert failed.error.message.startswith("Nothing can be shown.")
     assert (await backburner.asks()).asks == []
 
