@@ -1,6 +1,6 @@
 """What somebody answers, checked at the door."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -36,4 +36,14 @@ def _of_values(ask: Ask, values: Mapping[str, Any] | None) -> list[Problem]:
     if ask.form is None:
         return [Problem("values", "there is no form to fill in.")] if values else []
     errors = sorted(Draft202012Validator(ask.form).iter_errors(dict(values or {})), key=lambda error: list(error.path))
-    return [Problem("/".join(["values", *map(str, error.path)]), f"{error.message}.") for error in errors]
+    return list(dict.fromkeys(problem for error in errors for problem in _named(error)))
+
+
+def _named(error: Any) -> Iterator[Problem]:
+    """The problem where the field is, also where it is missing."""
+    place = ["values", *map(str, error.path)]
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        yield from (Problem("/".join([*place, name]), "is required.") for name in missing)
+    else:
+        yield Problem("/".join(place), f"{error.message}.")

@@ -4,7 +4,9 @@ import secrets
 from typing import NamedTuple
 
 from agent_tools.app import Backburner
-from agent_tools.jobs.errors import BackburnerError
+from agent_tools.jobs import callbacks
+from agent_tools.jobs.errors import BackburnerError, JobNotFound
+from agent_tools.jobs.job import job_id
 from agent_tools.requests import hash_of_secret
 from sql.hands import HandsStore, Principal
 
@@ -48,6 +50,15 @@ class Keys:
     async def sign_out(self, secret: str) -> None:
         """End a session."""
         await self._hands.end_session(hash_of_secret(secret))
+
+    async def check_callback(self, job: str, proof: str) -> None:
+        """Raise JobNotFound unless this installation gave out this address."""
+        if not callbacks.is_ours(await self._hands.secret(), job_id(job), proof):
+            raise JobNotFound("This address was not given out here.")
+
+    async def call_back(self, job: str) -> bool:
+        """Have the job look at once; False where it waits for nothing outside (any longer)."""
+        return await self._hands.nudge(job_id(job))
 
 
 def require(backburner: Backburner, scope: str) -> None:

@@ -6,9 +6,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +20,7 @@ from agent_tools import terminal
 from agent_tools.app import AGENT_SCOPES, Backburner, Ended
 from agent_tools.auth import Keys
 from agent_tools.embedded import Home, Runtime
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
 from agent_tools.jobs.job import Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
@@ -30,7 +33,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Where a chat agent puts slow work: durable jobs, and what came out of them.",
 )  # fmt: skip
-jobs = typer.Typer(no_args_is_help=True, help="List, show, cancel, redo and delete jobs.")
+jobs = typer.Typer(no_args_is_help=True, help="List, show, answer, cancel, redo and delete jobs.")
 token = typer.Typer(no_args_is_help=True, help="Tokens with which agents and programs prove who they are.")
 app.add_typer(jobs, name="jobs")
 app.add_typer(token, name="token")
@@ -38,6 +41,14 @@ app.add_typer(token, name="token")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobIds = Annotated[list[str], typer.Argument(help="Job ids, as 'jobs list' shows them.")]
 JobId = Annotated[str, typer.Argument(help="A job id, as 'jobs list' shows it.")]
+
+
+class Waiting(StrEnum):
+    """What a waiting job waits for."""
+
+    PERSON = "person"
+    OUTSIDE = "outside"
+    JOBS = "jobs"
 
 
 @app.command()
@@ -278,11 +289,12 @@ def list_jobs(
     status: Annotated[list[JobStatus] | None, typer.Option(help="Only with this status; repeat for more.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; repeat for more.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only under this subject; 'unorganised' for none.")] = None,
+    waiting: Annotated[Waiting | None, typer.Option(help="Only those that wait for this.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    wanted = job_filter(status=status, kind=kind, subject=subject)
+    wanted = job_filter(status=status, kind=kind, subject=subject, waiting_for=waiting)
 
     async def read() -> tuple[Sequence[Job], datetime]:
         async with Backburner.open() as backburner:
@@ -303,12 +315,54 @@ def show_job(job: JobId, as_json: AsJson = False) -> None:
         async with Backburner.open() as backburner:
             found = await backburner.get(job)
             paths = {artifact.name: str(backburner.artifact_path(found, artifact)) for artifact in found.artifacts}
+            asks = (await backburner.open_asks([found])).get(found.id, ())
             if as_json:
-                _print_json({**_as_json(found), "why": await backburner.why(job), "paths": paths})
+                shown = {"why": await backburner.why(job), "paths": paths, "asks": [asdict(ask) for ask in asks]}
+                _print_json({**_as_json(found), **shown})
             else:
-                terminal.print_job(found, await backburner.why(job), await backburner.events(job), paths)
+                terminal.print_job(found, await backburner.why(job), await backburner.events(job), paths, asks)
 
     _run(read())
+
+
+@jobs.command("asks")
+def list_asks(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50, as_json: AsJson = False
+) -> None:
+    """List what jobs ask people, the oldest first."""
+
+    async def read() -> tuple[Sequence[Ask], datetime]:
+        async with Backburner.open() as backburner:
+            return (await backburner.asks(limit=limit)).asks, await backburner.now()
+
+    found, now = _run(read())
+    if as_json:
+        _print_json([asdict(ask) for ask in found])
+    else:
+        terminal.print_asks(found, now)
+
+
+@jobs.command("answer")
+def answer_ask(
+    ask: Annotated[
+        str, typer.Argument(metavar="ID", help="A job's id or, where it asks several, a question's number.")
+    ],
+    decision: Annotated[str | None, typer.Argument(help="One of the choices; none where there is only a form.")] = None,
+    notes: Annotated[str | None, typer.Option(help="A reason, or what should be different.")] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(help="A field of the form, as name=value; repeat for more.")
+    ] = None,
+) -> None:
+    """Answer what a job asks, as the owner of this installation. The first answer counts."""
+
+    async def give() -> Ask:
+        async with Backburner.open(name="owner") as backburner:
+            meant = await backburner.ask(ask)
+            values = _typed(_arguments(value or []), meant.form) if value or meant.form else None
+            return await backburner.answer(meant.id, decision, values=values, notes=notes)
+
+    answered = _run(give())
+    terminal.say(f"Answered {answered.job}: {decision or 'with the form'}. It goes on.")
 
 
 @jobs.command("cancel")
@@ -359,11 +413,12 @@ def create_token(
         list[str] | None, typer.Option(help=f"What it may do; repeat for more. Default: {' '.join(AGENT_SCOPES)}")
     ] = None,
     lasts: Annotated[str | None, typer.Option(help="For how long, such as '90 days'; default: until revoked.")] = None,
+    of: Annotated[str, typer.Option(help="Whose it is; 'owner' for a program that answers for you.")] = "agent",
 ) -> None:
-    """Make a token for the local agent; it is shown only now."""
+    """Make a token, of the local agent unless --of says whose; it is shown only now."""
 
     async def create() -> str:
-        async with Backburner.open() as backburner:
+        async with Backburner.open(name=of) as backburner:
             return await backburner.add_token(name, scope or AGENT_SCOPES, lasts)
 
     print(_run(create()))  # noqa: T201  # for scripts
@@ -454,6 +509,17 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
             except ValueError as error:
                 raise BadRequest(f"{name}: begins like JSON, but is none: {error}.") from error
     return arguments
+
+
+def _typed(values: dict[str, Any], form: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The same, where the form wants numbers and yes or no: what cannot be read so stays text, and is refused later."""
+    fields = (form or {}).get("properties", {})
+    typed = dict(values)
+    for name, value in values.items():
+        if isinstance(value, str) and fields.get(name, {}).get("type") in ("number", "integer", "boolean"):
+            with suppress(ValueError):
+                typed[name] = json.loads(value.lower())
+    return typed
 
 
 def _read_file(name: str, path: str) -> str:

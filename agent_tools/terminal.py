@@ -1,5 +1,6 @@
 """What a person sees in a terminal: tables, a job in full, and a job's progress while it runs."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,12 +13,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 from agent_tools.app import Backburner
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.job import Event, Job, JobStatus
 from agent_tools.jobs.kinds import Kinds
+from agent_tools.jobs.why import short
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+MOST_SHOWN = 2000
 _LOOKS = {
     JobStatus.QUEUED: "cyan",
     JobStatus.RUNNING: "blue",
@@ -64,10 +68,29 @@ def print_jobs(jobs: Sequence[Job], now: datetime) -> None:
     out.print(table)
 
 
-def print_job(job: Job, why: str, events: Sequence[Event], paths: Mapping[str, str]) -> None:
+def print_asks(asks: Sequence[Ask], now: datetime) -> None:
+    """A table, the oldest first."""
+    if not asks:
+        say("Nobody is asked anything.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("Ask", "Job", "Question", "Choices", "Wants", "Asked"):
+        table.add_column(column, no_wrap=column in ("Ask", "Job", "Asked"), header_style="bold")
+    for ask in asks:
+        age = _ago((now - ask.asked_at).total_seconds())
+        among = ", ".join(ask.choices) or "a form"
+        table.add_row(
+            str(ask.id), ask.job, escape(short(ask.question)), escape(among), escape(ask.for_person or "anybody"), age
+        )
+    out.print(table)
+
+
+def print_job(job: Job, why: str, events: Sequence[Event], paths: Mapping[str, str], asks: Sequence[Ask] = ()) -> None:
     """One job in full: where it is, what it made, what happened to it."""
     out.print(f"[bold]{job.id}[/]  {job.kind}  {_status(job)}  [bold]{escape(job.title)}[/]")
     out.print(escape(why), soft_wrap=True)
+    for ask in asks:
+        _print_ask(ask)
     if job.result_line:
         out.print(f"Result: {escape(job.result_line)}", soft_wrap=True)
     out.print(f"Subject: {escape(job.subject or 'unorganised')}")
@@ -83,6 +106,19 @@ def print_job(job: Job, why: str, events: Sequence[Event], paths: Mapping[str, s
     for event in events:
         told = ", ".join(f"{name} {value}" for name, value in event.data.items() if not isinstance(value, dict | list))
         out.print(f"  [bright_black]{event.at:%Y-%m-%d %H:%M:%S}  {event.type}  {escape(told)}[/]", soft_wrap=True)
+
+
+def _print_ask(ask: Ask) -> None:
+    out.print(f"[yellow]Question {ask.id}:[/] {escape(ask.question)}", soft_wrap=True)
+    if text := (ask.shown or {}).get("text"):
+        out.print(f"[bright_black]{escape(text[:MOST_SHOWN])}[/]", soft_wrap=True)
+    fields = (ask.form or {}).get("properties", {})
+    values = "".join(f" --value {name}=…" for name in fields)
+    for choice in ask.choices or ("",):
+        command = " ".join(
+            part for part in ("backburner jobs answer", ask.job, shlex.quote(choice) if choice else "") if part
+        )
+        out.print(f"  {escape(command + values)}", soft_wrap=True)
 
 
 def print_made(backburner: Backburner, job: Job) -> None:

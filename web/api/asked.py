@@ -10,6 +10,7 @@ from agent_tools.jobs.kinds import MAX_ARGS_BYTES
 from agent_tools.requests import MAX_AFTER, in_utc, moment
 
 MOST_WAIT_S = 50
+MOST_ANSWERS = 100
 
 Status = Literal["queued", "running", "waiting", "completed", "failed", "cancelled"]
 Moment = Annotated[
@@ -33,6 +34,12 @@ class Asked(BaseModel):
 
 class NoQuery(Asked):
     """No query parameters."""
+
+
+class AnyQuery(Asked):
+    """Whatever a service adds to an address that it was given."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Wait(Asked):
@@ -120,6 +127,40 @@ class Cancel(Asked):
     """Why a job is stopped."""
 
     reason: str | None = Field(None, max_length=500, description="Kept in the job's events.")
+
+
+class AsksQuery(Asked):
+    """Which page of which open questions."""
+
+    job_id: str | None = Field(None, description="Only this job's.")
+    batch_id: str | None = Field(None, description="Only those of jobs that were created together.")
+    limit: int = Field(50, ge=1, le=MOST_ANSWERS)
+    cursor: str | None = Field(None, description="next_cursor of the page before.")
+
+
+class AskAnswer(Asked):
+    """What somebody says to a question."""
+
+    decision: str | None = Field(None, description="One of the question's choices; none where it has only a form.")
+    values: dict[str, Any] | None = Field(None, description="The form, filled in.")
+    notes: str | None = Field(None, description="A reason, or what should be different.")
+    shown_hash: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="Of the question as it was seen: where it shows something else by now, the answer is refused.",
+    )
+
+
+class AskAnswerTo(AskAnswer):
+    """What somebody says to which question."""
+
+    ask: int = Field(ge=1, lt=1 << 63, description="The question's number.")
+
+
+class AskAnswers(Asked):
+    """Answers, each of which counts or not for itself."""
+
+    answers: list[AskAnswerTo] = Field(min_length=1, max_length=MOST_ANSWERS)
 
 
 class Redo(Asked):

@@ -28,7 +28,7 @@ async def create_job(caller: Caller, query: asked.Wait, body: asked.NewJob) -> R
     """
     made = await caller.backburner.create(**_as_new(body), idempotency_key=caller.idempotency_key)
     (job,) = await caller.backburner.wait([made.id], query.wait)
-    return await _in_full(caller, job, 202 if made.created else 200, created=made.created)
+    return await in_full(caller, job, 202 if made.created else 200, created=made.created)
 
 
 async def create_jobs(caller: Caller, body: asked.NewJobs) -> Response:
@@ -67,18 +67,18 @@ async def get_job(caller: Caller, job: str, query: asked.Wait) -> Response:
     known = [int(version) for version in _VERSIONS.findall(caller.request.headers.get("if-none-match", ""))]
     if not known:
         (found,) = await caller.backburner.wait([job], query.wait)
-        return await _in_full(caller, found)
+        return await in_full(caller, found)
     since = {job_id(job): max(known)}
     (found,) = await caller.backburner.wait([job], query.wait, until="change", since=since)
     if found.version in known:
         return Response(status_code=304, headers={"ETag": _etag(found)})
-    return await _in_full(caller, found)
+    return await in_full(caller, found)
 
 
 async def file_job(caller: Caller, job: str, body: asked.Filing) -> Response:
     """File a job under a subject, name it, label it."""
     await caller.backburner.organise([job], **body.model_dump(exclude_unset=True))
-    return await _in_full(caller, await caller.backburner.get(job))
+    return await in_full(caller, await caller.backburner.get(job))
 
 
 async def organise_jobs(caller: Caller, body: asked.Organise) -> Response:
@@ -109,19 +109,19 @@ async def cancel_job(caller: Caller, job: str, body: asked.Cancel) -> Response:
     ended = await caller.backburner.cancel([job], body.reason)
     if ended.not_done:
         raise NotNow(" ".join(ended.not_done.values()))
-    return await _in_full(caller, await caller.backburner.get(job))
+    return await in_full(caller, await caller.backburner.get(job))
 
 
 async def redo_job(caller: Caller, job: str, body: asked.Redo) -> Response:
     """Make a new version of a job that has ended; without changes it is a plain retry."""
     made = await caller.backburner.redo(job, body.changes)
-    return await _in_full(caller, await caller.backburner.get(made.id), 202, created=True)
+    return await in_full(caller, await caller.backburner.get(made.id), 202, created=True)
 
 
 async def delete_job(caller: Caller, job: str) -> Response:
     """Cancel a job that has not ended (202, the job); delete one that has, with its artifacts (204)."""
     if (await caller.backburner.cancel([job])).done:
-        return await _in_full(caller, await caller.backburner.get(job), 202)
+        return await in_full(caller, await caller.backburner.get(job), 202)
     ended = await caller.backburner.delete([job])
     if ended.not_done:
         raise NotNow(" ".join(ended.not_done.values()))
@@ -147,11 +147,13 @@ def _filter(caller: Caller, wanted: asked.Wanted, labels: dict[str, str]) -> Fil
     return replace(fitting, principal=caller.backburner.who.principal) if wanted.mine else fitting
 
 
-async def _in_full(caller: Caller, job: Job, status_code: int = 200, **more: Any) -> Response:
+async def in_full(caller: Caller, job: Job, status_code: int = 200, **more: Any) -> Response:
+    """The job with everything about it, as an answer; with `more` that only this answer says."""
     why = (await caller.backburner.whys([job]))[job.id]
+    asks = (await caller.backburner.open_asks([job])).get(job.id, ())
     if job.principal == caller.backburner.who.principal:
         await caller.backburner.see([job])
-    shown = replies.Job.model_validate({**full(job, why, caller.addresses), **more})
+    shown = replies.Job.model_validate({**full(job, why, caller.addresses, asks), **more})
     headers = {"Location": f"{PREFIX}/jobs/{job.id}"} if more else {}
     return answer(shown, status_code, ETag=_etag(job), Cache_Control="private, no-cache", **headers)
 

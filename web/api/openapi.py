@@ -18,6 +18,8 @@ _IN_PATH = re.compile(r"{(\w+)}")
 _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "job": ("The job's id; case does not matter.", {"type": "string", "examples": ["0e8z453fk1krg"]}),
     "name": ("The artifact's name.", {"type": "string"}),
+    "ask": ("The question's number.", {"type": "integer"}),
+    "proof": ("Proves that the address was given out here.", {"type": "string"}),
     "move": ("`move_id` of the move.", {"type": "integer"}),
 }
 _REPLIES = {

@@ -34,7 +34,7 @@ def read_query(request: Request, model: type[Model]) -> Model:
 
 async def read_body(request: Request, model: type[Model]) -> Model:
     """The body; none is an empty object. Raises TooLarge, WrongMediaType, Malformed or BadRequest."""
-    raw = await _read(request)
+    raw = await read_bytes(request, MAX_BODY_BYTES)
     if raw and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise WrongMediaType("The body must be JSON: send it with 'Content-Type: application/json'.")
     given = _parse(raw) if raw else {}
@@ -43,15 +43,16 @@ async def read_body(request: Request, model: type[Model]) -> Model:
     return _validated(model, given)
 
 
-async def _read(request: Request) -> bytes:
-    refusal = TooLarge(f"The body is larger than {MAX_BODY_BYTES // 1_000_000} MB. Send less at once.")
+async def read_bytes(request: Request, most: int) -> bytes:
+    """The body as it is, and no more of it than is taken. Raises TooLarge."""
+    refusal = TooLarge(f"The body is larger than {most // 1_000_000} MB. Send less at once.")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+    if announced.isdecimal() and int(announced[:20]) > most:
         raise refusal
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > most:
             raise refusal
     return bytes(body)
 

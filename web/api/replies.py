@@ -42,6 +42,50 @@ class Artifact(Reply):
     uri: str
 
 
+class Ask(Reply):
+    """An open question to a person."""
+
+    ask: int
+    job_id: str
+    kind: str
+    title: str | None = Field(None, description="The job's.")
+    name: str = Field(description="What the job knows the question by.")
+    question: str
+    choices: list[str] = []
+    form: dict[str, Any] | None = Field(None, description="JSON schema of what is to be filled in.")
+    shown: dict[str, Any] | None = Field(
+        None, description="What it is about: `text` (Markdown), `data`, or what the `file` on the job's page is."
+    )
+    shown_hash: str = Field(description="Stands for exactly what is asked and shown; send it back with the answer.")
+    for_person: str | None = Field(None, description="Whose answer is wanted; absent: anybody's who may answer.")
+    asked_at: datetime
+    deadline_at: datetime | None = None
+    answer_url: str | None = Field(None, description="Where a person answers.")
+
+
+class Asks(Reply):
+    """A page of open questions, the oldest first."""
+
+    asks: list[Ask]
+    next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
+
+
+class Answered(Reply):
+    """What became of one answer."""
+
+    ask: int
+    job_id: str | None = None
+    answered: bool
+    code: str | None = Field(None, description="Why it does not count, as in a problem.")
+    detail: str | None = Field(None, description="The same as a sentence: who was first, when, with what.")
+
+
+class AnsweredAll(Reply):
+    """What became of answers, in the order in which they were sent."""
+
+    answers: list[Answered]
+
+
 class ListedJob(Reply):
     """A job as lists show it: without its result, and without why it is where it is."""
 
@@ -64,7 +108,7 @@ class ListedJob(Reply):
     run_after: datetime | None = None
     error: JobError | None = None
     result_line: str | None = Field(None, description="The result in a sentence.")
-    decision: str | None = None
+    decision: str | None = Field(None, description="What a person decided, where that is the result.")
     artifacts: list[Artifact] = []
     batch_id: str | None = None
     redo_of: str | None = None
@@ -76,6 +120,7 @@ class Job(ListedJob):
     """A job in full."""
 
     why: str = Field(description="A sentence saying why it is where it is.")
+    asks: list[Ask] = Field([], description="The open questions of a job that waits for a person.")
     result: Any = None
     created: bool | None = Field(None, description="In answer to a creation: false where it is an earlier job.")
 

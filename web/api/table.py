@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from web.api import artifacts, catalogue, events, health, jobs, replies
+from agent_tools.jobs import callbacks
+from web.api import artifacts, asks, catalogue, events, health, jobs, replies
 from web.api.openapi import document
 from web.api.operation import NOTHING, PREFIX, Caller, Operation, json_of
 from web.api.problems import HANDLERS
@@ -34,6 +35,7 @@ _KEY = {
 }
 _EVENTS = {"application/json": replies.Events, "text/event-stream": None}
 _READ, _CREATE, _ORGANISE, _CANCEL = "jobs:read", "jobs:create", "jobs:organise", "jobs:cancel"
+_ANSWER = "jobs:answer"
 
 OPERATIONS: Sequence[Operation] = (
     Operation("POST", f"{PREFIX}/jobs", jobs.create_job, {202: _JOB, 200: _JOB}, _CREATE, _CONFLICT, _KEY),
@@ -48,8 +50,12 @@ OPERATIONS: Sequence[Operation] = (
     Operation("POST", f"{_ONE}/redo", jobs.redo_job, {202: _JOB}, _CREATE, _CONFLICT),
     Operation("GET", f"{_ONE}/events", events.list_events, {200: _EVENTS, 204: NOTHING}, _READ, headers={"Last-Event-ID": "The last event heard."}),
     Operation("GET", f"{_ONE}/artifacts/{{name}}", artifacts.read_artifact, {200: {"*/*": None}, 206: {"*/*": None}, 304: NOTHING, 416: NOTHING}, _READ, headers={"Range": "A part of it.", "If-None-Match": "The ETag that is known."}),
+    Operation("POST", f"{_ONE}/asks/{{ask}}", asks.answer_ask, {200: _JOB}, _ANSWER, _CONFLICT),
+    Operation("GET", f"{PREFIX}/asks", asks.list_asks, {200: json_of(replies.Asks)}, _READ, frozenset({404})),
+    Operation("POST", f"{PREFIX}/asks/answers", asks.answer_asks, {200: json_of(replies.AnsweredAll)}, _ANSWER),
     Operation("GET", f"{PREFIX}/kinds", catalogue.list_kinds, {200: json_of(replies.Kinds)}, _READ),
     Operation("GET", f"{PREFIX}/subjects", catalogue.list_subjects, {200: json_of(replies.Subjects)}, _READ),
+    Operation("POST", f"{callbacks.PATH}/{{job}}/{{proof}}", asks.call_back, {202: NOTHING}, refuses=frozenset({413, 503})),
     Operation("GET", "/healthz", health.healthz, {200: json_of(replies.Health)}),
     Operation("GET", "/readyz", health.readyz, {200: json_of(replies.Readiness), 503: json_of(replies.Readiness)}),
     Operation("GET", "/openapi.json", openapi, {200: {"application/json": None}}),

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from callers import Callers
 from given import Book
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import BaseRoute, Mount, Route
 
+from agent_tools.app import Backburner
 from web import api
 from web.api import problems
 from web.api.table import OPERATIONS
@@ -67,6 +69,8 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         "again": True,
     }
     job = (await client.post("/api/v1/jobs", json=new)).json()["job_id"]
+    question = {"question": "Publish?", "content": "# A", "form": {"price": {"type": "number"}}, "who": "Marta"}
+    asking = (await client.post("/api/v1/jobs", json={"kind": "approval", "args": question})).json()["job_id"]
     await work()
     asked: list[tuple[str, str, str, Any]] = [
         ("POST", "/api/v1/jobs", "/api/v1/jobs", new),
@@ -81,6 +85,10 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         ("GET", "/api/v1/subjects", "/api/v1/subjects", None),
         ("GET", "/readyz", "/readyz", None),
         ("GET", "/healthz", "/healthz", None),
+        ("GET", "/api/v1/asks", "/api/v1/asks", None),
+        ("GET", "/api/v1/jobs/{job}", f"/api/v1/jobs/{asking}", None),
+        ("POST", "/api/v1/jobs/{job}/asks/{ask}", f"/api/v1/jobs/{asking}/asks/1", {"decision": "approve"}),
+        ("POST", "/api/v1/asks/answers", "/api/v1/asks/answers", {"answers": [{"ask": 1, "decision": "approve"}]}),
         ("POST", "/api/v1/jobs", "/api/v1/jobs", {"kind": "drill", "subjct": "F"}),
         ("GET", "/api/v1/jobs/{job}", "/api/v1/jobs/unknown", None),
     ]
@@ -96,20 +104,26 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         Draft202012Validator({**schema, "components": document["components"]}).validate(answered.json())
 
 
-async def test_every_command_of_the_page_works(client: httpx2.AsyncClient, book: Book, work: Work) -> None:
+async def test_every_command_of_the_page_works(
+    callers: Callers, client: httpx2.AsyncClient, book: Book, work: Work, backburner: Backburner
+) -> None:
     book.run("TRUNCATE moves RESTART IDENTITY")
-    known = {"BACKBURNER": "", "JOB": "", "OTHER": ""}
+    decider = await callers.allowed("jobs:answer", "jobs:read", who=(await backburner.as_person()).who)
+    known = {"BACKBURNER": "", "JOB": "", "OTHER": "", "ASK": ""}
     done: dict[str, int] = {}
 
     for command in commands(PAGE.read_text(encoding="utf-8")):
         method, path, headers, body = parsed(command, known)
-        answered = await client.request(method, path, headers=headers, content=body)
+        caller = decider if "$DECIDER" in command else client
+        answered = await caller.request(method, path, headers=headers, content=body)
         assert answered.status_code < 400, (command, answered.text)
         done[command] = answered.status_code
         if "location" in answered.headers:
             known["OTHER" if known["JOB"] else "JOB"] = answered.json()["job_id"]
         if path == "/api/v1/jobs":
             await work()
+        if path.startswith("/api/v1/asks?"):
+            known["ASK"] = str(answered.json()["asks"][0]["ask"])
     assert {200, 202} <= set(done.values())
     assert len(done) >= 12
 

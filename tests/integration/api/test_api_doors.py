@@ -38,7 +38,7 @@ async def test_nobody_gets_in_with_a_token_that_never_was(callers: Callers, toke
 
 async def test_each_operation_needs_its_own_scope_and_admin_has_all(callers: Callers) -> None:
     for operation in GUARDED:
-        others = {"jobs:read", "jobs:create", "jobs:organise", "jobs:cancel"} - {operation.scope}
+        others = {"jobs:read", "jobs:create", "jobs:organise", "jobs:cancel", "jobs:answer"} - {operation.scope}
         without = await callers.allowed(*others)
         allowed = [await callers.allowed(scope) for scope in (str(operation.scope), "admin")]
 
