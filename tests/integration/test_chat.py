@@ -5,15 +5,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from agents import Agent, text_of
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
 
 from agent_tools.app import AGENT_SCOPES, Backburner
 from agent_tools.jobs.asks import Ask
+from agent_tools.serve import Binding, serving
 from agent_tools.server.mcp import server
 from agent_tools.server.tools import Desk
+from agent_tools.settings import Settings
 from agent_tools.tasks import end
 from agent_tools.view import Addresses
 from worker.hands import Hands
@@ -265,6 +269,30 @@ async def _with_answers(agent: Agent, ask: Ask, answers: dict[str, str]) -> Call
     return await agent._client.call_tool(
         "job_status", {"job_ids": [ask.job], "wait_seconds": 20}, input_responses=responses
     )
+
+
+@ERAS
+async def test_over_http_only_clients_that_answer_by_calling_again_are_asked(
+    backburner: Backburner, settings: Settings, working: Hands, era: str
+) -> None:
+    ask = await asking(backburner)
+    say, seen = saying("accept", decision="approve")
+
+    async def callback(_: Any, asked: ElicitRequestParams) -> ElicitResult:
+        return await say(asked)
+
+    async with serving(settings, Binding(0, any_port=True)) as base:
+        headers = {"Authorization": f"Bearer {await backburner.add_token('chat', AGENT_SCOPES)}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=30) as http,
+            Client(
+                streamable_http_client(f"{base}/mcp", http_client=http), mode=era, elicitation_callback=callback
+            ) as client,
+        ):
+            (job,) = (await Agent(client).get("job_status", job_ids=[ask.job], wait_seconds=20))["jobs"]
+
+    assert (len(seen), job["status"]) == ((1, "completed") if era == "auto" else (0, "waiting"))
+    assert (await backburner.ask(ask.id)).answered_by == ("owner" if era == "auto" else None)
 
 
 # ------------------------------------------------------------------------------------------------------ agents who decide
