@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import TAKING_BODIES, ask, assert_is_problem, each_as, name_of, statuses
+from callers import TAKING_BODIES, Callers, ask, assert_is_problem, each_as, name_of, statuses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +17,12 @@ from web.api.table import OPERATIONS
 Drill = Callable[..., Awaitable[dict[str, Any]]]
 JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def client(callers: Callers) -> httpx2.AsyncClient:
+    """Somebody who may do everything, so that it is what is sent that is refused."""
+    return await callers.allowed("admin")
 
 
 async def test_a_body_that_is_no_json_is_refused_everywhere(client: httpx2.AsyncClient) -> None:
