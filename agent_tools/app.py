@@ -161,8 +161,15 @@ class Backburner:
         return self.acting_as(self.who._replace(principal=principal, name=name))
 
     async def may_answer_own(self) -> bool:
-        """Whether this principal may answer what it asked itself: people may, others where the operator lets them."""
-        return self.self_answer or (await self.as_person()).who.principal == self.who.principal
+        """Whether this principal may answer questions of jobs that it asked for itself.
+
+        Where the operator lets everybody; and a person who is alone in the tenant, as nobody else could. What a person's agent
+        asked is never their own.
+        """
+        if self.self_answer:
+            return True
+        people = [each.id for each in await self.known() if each.is_person]
+        return people == [self.who.principal]
 
     # --------------------------------------------------------------------------------------------------- creating
 

@@ -93,7 +93,7 @@ async def _site(settings: Settings, addresses: Addresses, binding: Binding) -> A
         try:
             async with Tail.open(hands, Bell(client)) as tail:
                 everybody = backburner.who._replace(scopes=(*AGENT_SCOPES, "jobs:answer")) if binding.no_auth else None
-                yield Site(backburner, Keys(hands), tail, addresses, everybody, settings.own_answers)
+                yield Site(backburner, Keys(hands), tail, addresses, everybody)
         finally:
             await client.aclose()
 

@@ -65,11 +65,6 @@ class Settings(BaseSettings):
     llm_timeout_s: float = Field(
         300, alias="LLM_TIMEOUT_S", ge=1, le=3600, description="how long one answer may take, with all tries"
     )
-    own_answers: bool = Field(
-        False,
-        alias="BACKBURNER_OWN_ANSWERS",
-        description="let people answer the questions of jobs that they asked for themselves, too; their agents' they always may",
-    )
     files: str = Field(
         "",
         alias="BACKBURNER_FILES",
@@ -88,7 +83,7 @@ class Settings(BaseSettings):
     self_answer: bool = Field(
         False,
         alias="BACKBURNER_SELF_ANSWER",
-        description="let agents and programs answer questions of jobs that they created themselves",
+        description="let everybody answer the questions of jobs that they asked for themselves, too",
     )
     ask_in_chat: bool = Field(
         True,

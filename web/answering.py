@@ -41,7 +41,7 @@ async def answer(request: Request, backburner: Backburner) -> Response:
     if question.state == "open" and problems:
         return await _again(request, backburner, question, given, problems)
 
-    rows, known = await asyncio.gather(backburner.waiting(waiting.MOST), backburner.known())
+    rows = await backburner.waiting(waiting.MOST)
     try:
         await backburner.answer(
             ask.id,
@@ -49,7 +49,7 @@ async def answer(request: Request, backburner: Backburner) -> Response:
             values=values if ask.form is not None else None,
             notes=notes or None,
             shown_hash=shown_hash,
-            own=waiting.may_own(request, known),
+            own=await backburner.may_answer_own(),
         )
     except BadRequest as error:
         return await _again(request, backburner, question, given, error.problems)
@@ -128,7 +128,7 @@ async def together(request: Request, backburner: Backburner) -> Response:
             notes=given.get("notes", ""),
             notes_error=_REASON if is_missing else "",
         )
-    own = waiting.may_own(request, await backburner.known())
+    own = await backburner.may_answer_own()
     done = [await _one(backburner, each, asks[each.id], decision, notes, own) for each in alike]
     rows = await backburner.waiting(waiting.MOST)
     return await page(

@@ -27,9 +27,6 @@ class Site:
     everybody: Principal | None = None
     """Whom callers without a secret act as (`--no-auth`, loopback only); None: nobody."""
 
-    own_answers: bool = False
-    """Whether people may answer the questions of jobs that they asked for themselves, where others could."""
-
     @classmethod
     def of(cls, connection: HTTPConnection) -> "Site":
         """The site that serves this request."""

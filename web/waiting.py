@@ -97,7 +97,7 @@ async def view(request: Request, backburner: Backburner, ask: Ask, now: datetime
         now or await backburner.now(),
         myself(backburner),
         known,
-        may_own=may_own(request, known),
+        may_own=await backburner.may_answer_own(),
         file_text=text,
         newer=newer,
     )
@@ -111,11 +111,6 @@ async def of_job(request: Request, backburner: Backburner, job: str) -> tuple[li
     return [each for each in questions if each.state == "open"], [
         each for each in reversed(questions) if each.state != "open"
     ]
-
-
-def may_own(request: Request, known: Sequence[Known]) -> bool:
-    """Whether people may answer what they asked for themselves: where that is set, and where nobody else is here."""
-    return Site.of(request).own_answers or sum(each.is_person for each in known) < 2
 
 
 def may_answer(backburner: Backburner) -> bool:
