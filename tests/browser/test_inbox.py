@@ -225,6 +225,7 @@ async def test_a_question_is_answered_on_the_page_of_its_job(shelf: Shelf) -> No
     await expect(page.get_by_text("Completed").first).to_be_visible()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
 async def test_every_state_is_accessible_and_fits(shelf: Shelf, scheme: str, width: int) -> None:
     page = await shelf.open(width=width, color_scheme=scheme)

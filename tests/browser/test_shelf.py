@@ -147,6 +147,7 @@ async def test_a_browser_that_was_signed_out_elsewhere_is_told(shelf: Shelf) -> 
     await expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
 async def test_every_page_is_accessible_and_fits(shelf: Shelf, scheme: str, width: int) -> None:
     page = await shelf.open(is_signed_in=False, width=width, color_scheme=scheme)
