@@ -1,7 +1,9 @@
 """The database itself, read past every door, and what must be true of it after every fault."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -28,10 +30,14 @@ class Book:
     def rows(self, text: str, **parameters: Any) -> list[dict[str, Any]]:
         """Raises psycopg.OperationalError while Postgres is away."""
         try:
-            return self._opened().execute(text, parameters).fetchall()
+            return self._rows(text, parameters)
         except psycopg.OperationalError:
             self.close()  # a restart is noticed by the first statement after it
-            return self._opened().execute(text, parameters).fetchall()
+            return self._rows(text, parameters)
+
+    def _rows(self, text: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        cursor = self._opened().execute(text, parameters)
+        return cursor.fetchall() if cursor.description else []
 
     def _opened(self) -> psycopg.Connection[dict[str, Any]]:
         if self._connection is None or self._connection.closed:
@@ -78,39 +84,49 @@ class Book:
 
     def assert_sound(self) -> None:
         """What holds after every fault: one ending per job, one set of artifacts, bounded attempts, a story that adds up."""
-        jobs = self.rows("SELECT * FROM jobs")
-        stories: dict[str, list[str]] = {job["id"]: [] for job in jobs}
-        for event in self.rows(
-            "SELECT job_id, type FROM job_events WHERE type = ANY (%(known)s) ORDER BY id", known=list(_LETTERS)
-        ):
+        problems = self.problems()
+        assert not problems, problems
+
+    def problems(self, since: datetime | None = None) -> list[str]:
+        """What does not hold, of all jobs, or of those that have not ended or did `since`."""
+        with self._opened().transaction():
+            self.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            jobs = self.rows(
+                "SELECT * FROM jobs WHERE %(since)s::timestamptz IS NULL OR finished_at IS NULL OR finished_at > %(since)s", since=since
+            )
+            of = {"jobs": [job["id"] for job in jobs], "known": list(_LETTERS)}
+            events = self.rows(
+                "SELECT job_id, type FROM job_events WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(known)s) ORDER BY id", **of
+            )
+            shelved = self.rows("SELECT job_id, fence, name FROM artifacts WHERE job_id = ANY (%(jobs)s)", jobs=of["jobs"])
+        stories, artifacts = defaultdict[str, list[str]](list), defaultdict[str, list[dict[str, Any]]](list)
+        for event in events:
             stories[event["job_id"]].append(event["type"])
-        shelved: dict[str, list[dict[str, Any]]] = {job["id"]: [] for job in jobs}
-        for artifact in self.rows("SELECT job_id, fence, name FROM artifacts"):
-            shelved[artifact["job_id"]].append(artifact)
-        for job in jobs:
-            _assert_one_ending(job, stories[job["id"]])
-            _assert_counts_add_up(job, Counter(stories[job["id"]]))
-            _assert_one_set_of_artifacts(job, shelved[job["id"]])
+        for artifact in shelved:
+            artifacts[artifact["job_id"]].append(artifact)
+        return [problem for job in jobs for problem in _problems(job, stories[job["id"]], artifacts[job["id"]])]
 
 
-def _assert_one_ending(job: dict[str, Any], story: list[str]) -> None:
-    endings = [each for each in story if each in _FINAL]
-    assert endings == ([job["status"]] if job["status"] in _FINAL else []), (job["id"], job["status"], story)
-    life = _A_LIFE_WITH_WAITS if "waiting" in story else _A_LIFE
-    assert life.fullmatch("".join(_LETTERS[each] for each in story)), (job["id"], story)
-
-
-def _assert_counts_add_up(job: dict[str, Any], told: Counter[str]) -> None:
-    code = (job["error"] or {}).get("code")
+def _problems(job: dict[str, Any], story: list[str], artifacts: list[dict[str, Any]]) -> Iterator[str]:
+    told, code = Counter(story), (job["error"] or {}).get("code")
     poisoned = job["status"] == "failed" and code == "poison"
-    assert job["crashes"] == told["crashed"] + poisoned <= 3, (job["id"], told)
-    assert job["errors"] == told["retrying"] + told["failed"] - poisoned, (job["id"], told)
-    assert job["max_attempts"] is None or job["errors"] <= job["max_attempts"], (job["id"], told)
-    assert job["attempt"] <= job["errors"] + job["crashes"] + 1, (job["id"], told)
-
-
-def _assert_one_set_of_artifacts(job: dict[str, Any], artifacts: list[dict[str, Any]]) -> None:
-    if job["status"] != "completed":
-        assert artifacts == [], job["id"]
-    assert {each["fence"] for each in artifacts} <= {job["fence"]}, job["id"]
-    assert len({each["name"] for each in artifacts}) == len(artifacts), job["id"]
+    about = f"{job['id']} ({job['kind']}, {job['status']}, attempt {job['attempt']}; {' '.join(story)})"
+    if [each for each in story if each in _FINAL] != ([job["status"]] if job["status"] in _FINAL else []):
+        yield f"{about} has not the one ending that it has"
+    life = _A_LIFE_WITH_WAITS if "waiting" in story else _A_LIFE
+    if not life.fullmatch("".join(_LETTERS[each] for each in story)):
+        yield f"{about} has a story that cannot be"
+    if not job["crashes"] == told["crashed"] + poisoned <= 3:
+        yield f"{about} counts {job['crashes']} crashes"
+    if job["errors"] != told["retrying"] + told["failed"] - poisoned:
+        yield f"{about} counts {job['errors']} errors"
+    if job["max_attempts"] is not None and job["errors"] > job["max_attempts"]:
+        yield f"{about} had more errors than {job['max_attempts']} attempts"
+    if job["attempt"] > job["errors"] + job["crashes"] + 1:
+        yield f"{about} counts {job['errors']} errors and {job['crashes']} crashes"
+    if artifacts and job["status"] != "completed":
+        yield f"{about} has artifacts"
+    if not {each["fence"] for each in artifacts} <= {job["fence"]}:
+        yield f"{about} has artifacts of an attempt that did not complete it"
+    if len({each["name"] for each in artifacts}) < len(artifacts):
+        yield f"{about} has two artifacts of one name"

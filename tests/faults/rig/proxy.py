@@ -1,4 +1,4 @@
-"""A proxy in front of Postgres that can lose one reply, or go silent: what a network does at the worst moment."""
+"""A proxy in front of Postgres that can lose one reply, be slow or go silent: what a network does at the worst moment."""
 
 import asyncio
 import shutil
@@ -22,6 +22,8 @@ class Proxy:
         self._folder = Path(tempfile.mkdtemp(prefix="bb-proxy-"))
         self.url = make_conninfo(database_url, host=str(self._folder))
         self.dropped: dict[str, int] = defaultdict(int)
+        self.delay_s = 0.0
+        """How much longer each message takes, in either direction."""
         self._to_drop: dict[str, int] = {}
         self._is_away = False
         self._loop = asyncio.new_event_loop()
@@ -100,6 +102,7 @@ class Proxy:
         async for kind, message in _messages(client):
             if (asked := watch.asked(kind, message[5:])) and (verb := self._is_to_drop(asked)):
                 watch.losing = verb
+            await self._dawdle()
             to_server.write(message)
             await to_server.drain()
 
@@ -108,11 +111,16 @@ class Proxy:
     ) -> None:
         async for kind, message in _messages(server):
             if watch.losing is None:
+                await self._dawdle()
                 to_client.write(message)
                 await to_client.drain()
             elif kind == b"Z":  # ready for the next: what was asked is committed
                 self.dropped[watch.losing] += 1
                 return
+
+    async def _dawdle(self) -> None:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
 
     def _is_to_drop(self, asked: str) -> str | None:
         for verb, times in self._to_drop.items():
