@@ -73,8 +73,8 @@ class Proxy:
         try:
             if not self._is_away:
                 await self._pass_through(client, to_client)
-        except asyncio.CancelledError:
-            pass
+        except (asyncio.CancelledError, OSError):
+            pass  # cut by us, or Postgres is away
         finally:
             self._connections.discard(task)
             to_client.transport.abort()

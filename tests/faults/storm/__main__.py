@@ -10,11 +10,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
+from rig.book import Book
 from rig.patience import eventually
 from storm.customers import Customers, served
 from storm.harm import SORTS, Scene
@@ -24,8 +25,9 @@ from storm.verdict import STUCK_S, Verdict, glance, of_everything
 BREATH_S = 0.5
 """Between two faults: enough for the jobs of the one before to move, too little for calm."""
 _SETTLES = ("completed", "failed", "retrying", "waiting", "given_back")
-_FIRST = """SELECT extract(epoch FROM min(at) - %(since)s)::float8 AS seconds FROM job_events
-             WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(settles)s) AND at > %(since)s"""
+_MOVED = """SELECT min(first) AS first, max(first) AS last FROM (
+              SELECT extract(epoch FROM min(at) - %(since)s)::float8 AS first FROM job_events
+               WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(settles)s) AND at > %(since)s GROUP BY job_id) AS each_job"""
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,28 @@ class Plan:
     per_s: float
 
 
+class Injected(NamedTuple):
+    """A fault that has ended, and the jobs that it could have hurt and that had not ended then."""
+
+    sort: str
+    ended: datetime
+    jobs: list[str]
+
+
+class Moved(NamedTuple):
+    """How long after a fault's end the first of those jobs was settled, and how long until all had been; None: none was."""
+
+    first: float | None
+    last: float | None
+
+
 @dataclass
 class Record:
-    """What happened, sort by sort."""
+    """What happened."""
 
-    recoveries: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    injected: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    affected: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    faults: list[Injected] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+    """To each of the faults."""
     problems: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
 
@@ -89,6 +106,7 @@ async def storm(site: Site, plan: Plan) -> tuple[Record, Verdict, int]:
             customers.is_ordering, customers.answers_all = False, True
             await ordering
             await _calm(site, customers)
+            record.moved = [_moved(site.book, fault) for fault in record.faults]
             return record, of_everything(site, customers.ledger), len(customers.ledger.orders)
         finally:
             for task in (ordering, *others):
@@ -110,25 +128,21 @@ async def _one_fault(scene: Scene, name: str, record: Record) -> None:
     begun = datetime.now(UTC)
     jobs = list(await SORTS[name](scene))
     ended = datetime.now(UTC)
-    record.injected[name] += 1
-    unfinished = {row["id"] for row in book.rows("SELECT id FROM jobs WHERE id = ANY (%(jobs)s) AND (finished_at IS NULL OR finished_at > %(ended)s)", jobs=jobs, ended=ended)}
-    affected = [job for job in jobs if job in unfinished]
-    record.affected[name] += len(affected)
-    if affected:
-
-        def first() -> float | None:
-            found = book.rows(_FIRST, jobs=affected, since=ended, settles=list(_SETTLES))[0]["seconds"]
-            return None if found is None else float(found)
-
-        try:
-            await eventually(lambda: first() is not None, STUCK_S)
-            record.recoveries[name].append(first() or 0.0)
-        except AssertionError:
-            record.stuck += [f"{job}: nothing happened for {STUCK_S:g} s after: {name}" for job in affected]
+    left = book.rows("SELECT id FROM jobs WHERE id = ANY (%(jobs)s) AND (finished_at IS NULL OR finished_at > %(ended)s)", jobs=jobs, ended=ended)
+    fault = Injected(name, ended, [row["id"] for row in left])
+    record.faults.append(fault)
+    try:
+        await eventually(lambda: not fault.jobs or _moved(book, fault).first is not None, STUCK_S)
+    except AssertionError:
+        record.stuck += [f"{job}: nothing happened for {STUCK_S:g} s after: {name}" for job in fault.jobs]
     verdict = glance(scene.site, begun)
     record.stuck += [each for each in verdict.stuck if each not in record.stuck]
     record.problems += [each for each in verdict.broken if each not in record.problems]
     print(f"{(ended - begun).total_seconds():6.1f} s  {name}{'' if verdict.is_good else '   <-- ' + str(verdict)}", flush=True)
+
+
+def _moved(book: Book, fault: Injected) -> Moved:
+    return Moved(**book.rows(_MOVED, jobs=fault.jobs, since=fault.ended, settles=list(_SETTLES))[0])
 
 
 def _fail_early(*tasks: "asyncio.Task[None]") -> None:
@@ -149,21 +163,26 @@ async def _calm(site: Site, customers: Customers) -> None:
 
 def table(record: Record) -> str:
     """One line a sort."""
-    lines = ["| Fault | times | jobs it could hurt | first of them moved on (median, longest) |", "|---|---|---|---|"]
+    lines = ["| Fault | times | jobs it could hurt | seconds until the first moved on: median, longest | until all had: median, longest |", "|---|---|---|---|---|"]
     for name in SORTS:
-        if times := record.injected.get(name):
-            seconds = sorted(record.recoveries.get(name, ()))
-            took = f"{statistics.median(seconds):.1f} s, {seconds[-1]:.1f} s" if seconds else "–"
-            lines.append(f"| {name} | {times} | {record.affected[name]} | {took} |")
+        if of_this := [(fault, moved) for fault, moved in zip(record.faults, record.moved, strict=True) if fault.sort == name]:
+            first, last = _of([moved.first for _, moved in of_this]), _of([moved.last for _, moved in of_this])
+            lines.append(f"| {name} | {len(of_this)} | {sum(len(fault.jobs) for fault, _ in of_this)} | {first} | {last} |")
     return "\n".join(lines)
+
+
+def _of(found: list[float | None]) -> str:
+    seconds = [each for each in found if each is not None]
+    return f"{statistics.median(seconds):.1f}, {max(seconds):.1f}" if seconds else "–"
 
 
 def line(record: Record, verdict: Verdict, jobs: int) -> str:
     """The one line."""
-    recoveries = sorted(seconds for each in record.recoveries.values() for seconds in each)
-    p95 = recoveries[int(0.95 * (len(recoveries) - 1))] if recoveries else 0.0
+    seconds = sorted(moved.first for moved in record.moved if moved.first is not None)
+    p95 = seconds[int(0.95 * (len(seconds) - 1))] if seconds else 0.0
+    sorts = len({fault.sort for fault in record.faults})
     return (
-        f"faults: {len(record.injected)} sorts, {sum(record.injected.values())} injected, {jobs} jobs, {len(verdict.lost)} lost, "
+        f"faults: {sorts} sorts, {len(record.faults)} injected, {jobs} jobs, {len(verdict.lost)} lost, "
         f"{len(verdict.doubled)} doubled, {len(verdict.stuck)} stuck, recovery p95 {p95:.1f} s"
     )
 
@@ -198,4 +217,5 @@ async def main(plan: Plan) -> int:
 if __name__ == "__main__":
     os.environ["BACKBURNER_DRILLS"] = "1"
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     raise SystemExit(asyncio.run(main(planned())))

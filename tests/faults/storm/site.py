@@ -24,7 +24,7 @@ from storm.crew import Crew
 
 LEASE_S = 2.0
 SWEEP_S = 0.2
-MAX_JOBS = 8
+MAX_JOBS = 16
 OTHER = "other"
 """The name of a second tenant."""
 _WATCHMAN = Path(__file__).with_name("watchman.sql")
