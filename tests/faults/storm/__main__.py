@@ -39,6 +39,7 @@ class Plan:
     faults: int
     seconds: float
     per_s: float
+    sorts: tuple[str, ...]
 
 
 class Injected(NamedTuple):
@@ -76,13 +77,16 @@ def planned(words: list[str] | None = None) -> Plan:
     parser.add_argument("--seconds", type=float, help="no new fault after so long (an hour; short: 115 s)")
     parser.add_argument("--per-second", type=float, default=22, help="how many jobs are created in a second")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--only", default="", help="only sorts with one of these in their names, by comma")
     said = parser.parse_args(words)
+    sorts = tuple(name for name in SORTS if any(word.strip() in name for word in said.only.split(",")))
     return Plan(
         said.seed,
         said.jobs or (1000 if said.short else 20_000),
-        said.faults or len(SORTS) * (1 if said.short else 10),
+        said.faults or len(sorts) * (1 if said.short else 10),
         said.seconds or (115 if said.short else 3600),
         said.per_second,
+        sorts,
     )
 
 
@@ -95,7 +99,7 @@ async def storm(site: Site, plan: Plan) -> tuple[Record, Verdict, int]:
         try:
             scene, began = Scene(site, customers, chance, record.problems), time.monotonic()
             await eventually(lambda: len(customers.ledger.orders) > plan.per_s, 30, "the first jobs")
-            for name in _sequence(plan.faults, chance):
+            for name in _sequence(plan, chance):
                 if time.monotonic() - began > plan.seconds:
                     break
                 await _one_fault(scene, name, record)
@@ -114,12 +118,12 @@ async def storm(site: Site, plan: Plan) -> tuple[Record, Verdict, int]:
             await asyncio.gather(ordering, *others, return_exceptions=True)
 
 
-def _sequence(faults: int, chance: random.Random) -> list[str]:
+def _sequence(plan: Plan, chance: random.Random) -> list[str]:
     """Every sort as often as every other, in any order."""
     names: list[str] = []
-    while len(names) < faults:
-        names += chance.sample(list(SORTS), len(SORTS))
-    return names[:faults]
+    while len(names) < plan.faults:
+        names += chance.sample(plan.sorts, len(plan.sorts))
+    return names[: plan.faults]
 
 
 async def _one_fault(scene: Scene, name: str, record: Record) -> None:
@@ -193,6 +197,7 @@ async def main(plan: Plan) -> int:
     folder.chmod(0o711)  # Postgres does not run as root
     print(f"storm of {plan.faults} faults over at least {plan.jobs} jobs, lease {LEASE_S:g} s, sweep {SWEEP_S:g} s, seed {plan.seed}", flush=True)
     async with opened(folder) as site:
+        await site.crew.begin(site.book)
         began = time.monotonic()
         record, verdict, jobs = await storm(site, plan)
         took = time.monotonic() - began

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from rig.book import Book
@@ -36,20 +36,23 @@ class Crew:
     """Two workers under a supervisor that sees them die, two alone; one of those far away, one with the next version."""
 
     def __init__(self, near: Environment, far: Environment, logs: Path) -> None:
-        self.supervised = Post("supervisor", SUPERVISOR, near, 1, logs)
-        self.alone = [
-            Post("stock", LOOPS["stock"], far, 1, logs),
-            Post("batched", LOOPS["batched"], near, 2, logs),
-        ]
+        self._near, self._far, self._logs = near, far, logs
+        self.alone: list[Post] = []
         self._keeping: asyncio.Task[None] | None = None
         self.deaths: list[tuple[str, int]] = []
         """Who ended by itself, and with which code."""
 
     @property
     def posts(self) -> list[Post]:
-        return [self.supervised, *self.alone]
+        return [self.supervised, *self.alone] if self.alone else []
 
     async def begin(self, book: Book) -> None:
+        """Start everybody; they are begun again from now on."""
+        self.supervised = Post("supervisor", SUPERVISOR, self._near, 1, self._logs)
+        self.alone = [
+            Post("stock", LOOPS["stock"], self._far, 1, self._logs),
+            Post("batched", LOOPS["batched"], self._near, 2, self._logs),
+        ]
         for post in self.alone:
             await announced(book, post.program)
         self._keeping = asyncio.create_task(self._keep())
@@ -70,11 +73,7 @@ class Crew:
     def post_of(self, pid: int) -> Post:
         return next(post for post in self.alone if post.program.pid == pid)
 
-    def logs(self) -> Iterator[Path]:
-        for post in self.posts:
-            yield from post._logs.glob("*.log")
-
-    async def end(self) -> None:
+    def end(self) -> None:
         """End everybody, for certain."""
         if self._keeping is not None:
             self._keeping.cancel()

@@ -124,7 +124,16 @@ async def _(scene: Scene) -> Sequence[str]:
 
 @sort("worker stopped for longer than its lease, and continued")
 async def _(scene: Scene) -> Sequence[str]:
-    pid, jobs = await scene.victim()
+    # Jobs that are due when it wakes, while whoever took them over still runs them.
+    sleeping = [NewJob("storm_sleeping", {"number": -each, "seconds": BEYOND_A_LEASE_S}, priority="high") for each in range(12)]
+    in_a_step = {"url": scene.site.receiver.url, "parts": 1, "seconds": BEYOND_A_LEASE_S}
+    stepping = [NewJob("storm_steps", {"number": -each, **in_a_step}, priority="high") for each in range(12)]
+    long = set(await scene.customers.order(sleeping + stepping))
+
+    def busy() -> list[tuple[int, list[str]]]:
+        return [(pid, jobs) for pid, jobs in scene.running().items() if len(long.intersection(jobs)) >= 5]
+
+    pid, jobs = scene.chance.choice(await eventually(busy, 30, "a worker with five of these jobs"))
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(BEYOND_A_LEASE_S)

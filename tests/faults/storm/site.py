@@ -12,7 +12,7 @@ import psycopg
 import redis
 from rig.book import Book
 from rig.kinds import offering
-from rig.processes import environment
+from rig.processes import ROOT, environment
 from rig.proxy import Proxy
 from rig.receiver import Receiver
 
@@ -55,15 +55,15 @@ class Site:
         }  # fmt: skip
         for made in (self.temporary, folder / "logs"):
             made.mkdir()
-        self.crew = Crew(self._near, self._far, folder / "logs")
+        self.crew = Crew(self.near, self.far, folder / "logs")
         self.may_begin_again = asyncio.Event()
         """Cleared while a server that was stopped is to stay away."""
         self.may_begin_again.set()
 
-    def _near(self, version: int) -> dict[str, str]:
+    def near(self, version: int) -> dict[str, str]:
         return self._environment(self.settings, version)
 
-    def _far(self, version: int) -> dict[str, str]:
+    def far(self, version: int) -> dict[str, str]:
         return self._environment(self.far_settings, version)
 
     def _environment(self, settings: Settings, version: int) -> dict[str, str]:
@@ -71,7 +71,7 @@ class Site:
             settings,
             BACKBURNER_KINDS=",".join(["drill", *(kind.name for kind in work.KINDS)]),
             BACKBURNER_MAX_JOBS=MAX_JOBS,
-            PYTHONPATH=f"{self._modules[version]}{os.pathsep}{work.FOLDER}",
+            PYTHONPATH=os.pathsep.join(map(str, (self._modules[version], work.FOLDER, ROOT))),
             TMPDIR=self.temporary,
         )
 
@@ -117,7 +117,7 @@ class Site:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Site]:
-    """A site with its servers and workers running; nothing of it is left afterwards."""
+    """A site with its servers running, and nobody who works there yet; nothing of it is left afterwards."""
     home = Home(folder / "home")
     with ExitStack() as stack:
         stack.enter_context(home.hold())
@@ -132,10 +132,9 @@ async def opened(folder: Path) -> AsyncIterator[Site]:
         site = Site(folder, servers, proxy, receiver)
         keeping = asyncio.create_task(site.begin_servers_again())
         try:
-            await site.crew.begin(site.book)
             yield site
         finally:
-            await site.crew.end()
+            site.crew.end()
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             site.book.close()

@@ -40,6 +40,12 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION watchman.step_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
+BEGIN
+  INSERT INTO watchman.seen (job, what) VALUES (new.job_id, format('I2: step %s was done again: %s, then %s', new.name, old.value, new.value));
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION watchman.file_shelved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM jobs j WHERE j.id = new.job_id AND j.status = 'completed' AND j.fence = new.fence) THEN
@@ -50,4 +56,6 @@ END $$;
 
 CREATE TRIGGER watchman AFTER UPDATE ON backburner.jobs FOR EACH ROW EXECUTE FUNCTION watchman.job_moved();
 CREATE TRIGGER watchman AFTER INSERT ON backburner.job_steps FOR EACH ROW EXECUTE FUNCTION watchman.step_recorded();
+CREATE TRIGGER watchman_again AFTER UPDATE ON backburner.job_steps FOR EACH ROW WHEN (new.value IS DISTINCT FROM old.value)
+  EXECUTE FUNCTION watchman.step_changed();
 CREATE TRIGGER watchman AFTER INSERT ON backburner.artifacts FOR EACH ROW EXECUTE FUNCTION watchman.file_shelved();
