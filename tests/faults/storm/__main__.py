@@ -141,7 +141,7 @@ async def _one_fault(scene: Scene, name: str, record: Record) -> None:
         record.stuck += [f"{job}: nothing happened for {STUCK_S:g} s after: {name}" for job in fault.jobs]
     verdict = glance(scene.site, begun)
     record.stuck += [each for each in verdict.stuck if each not in record.stuck]
-    record.problems += [each for each in verdict.broken if each not in record.problems]
+    record.problems += [each for each in verdict.broken + verdict.doubled if each not in record.problems]
     print(f"{(ended - begun).total_seconds():6.1f} s  {name}{'' if verdict.is_good else '   <-- ' + str(verdict)}", flush=True)
 
 
@@ -204,7 +204,7 @@ async def main(plan: Plan) -> int:
         totals = site.book.rows("SELECT coalesce(sum(errors), 0) AS errors, coalesce(sum(crashes), 0) AS crashes, count(*) FILTER (WHERE crashes = 3) AS thrice FROM jobs")[0]
         asked, done = sum(site.receiver.effects.values()), len(site.receiver.receipts)
     verdict.stuck += [each for each in record.stuck if each not in verdict.stuck]
-    verdict.broken += [each for each in record.problems if each not in verdict.broken]
+    verdict.broken += [each for each in record.problems if each not in verdict.broken + verdict.doubled]
     for what, sentences in vars(verdict).items():
         for sentence in sentences[:50]:
             print(f"{what}: {sentence}")

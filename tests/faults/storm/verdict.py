@@ -36,7 +36,8 @@ class Verdict:
 def glance(site: Site, since: datetime | None) -> Verdict:
     """After a fault: of the jobs that have not ended, or did since a while before that."""
     verdict = Verdict(broken=site.book.problems(since - _MARGIN if since else None))
-    verdict.broken += [f"{row['job']}: {row['what']}" for row in site.book.rows("SELECT job, what FROM watchman.seen")]
+    for row in site.book.rows("SELECT job, what FROM watchman.seen"):
+        (verdict.doubled if row["what"].startswith("I2") else verdict.broken).append(f"{row['job']}: {row['what']}")
     verdict.broken += list(_across_tenants(site))
     verdict.stuck = [
         f"{row['id']} ({row['kind']}) is {row['status']} {row['seconds']:.0f} s after its create"

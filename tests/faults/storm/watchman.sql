@@ -33,7 +33,8 @@ END $$;
 
 CREATE FUNCTION watchman.step_recorded() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM jobs j WHERE j.id = new.job_id AND j.status = 'running'
+  -- Older than its job: a redo took it over.
+  IF NOT EXISTS (SELECT FROM jobs j WHERE j.id = new.job_id AND new.recorded_at < j.created_at OR j.id = new.job_id AND j.status = 'running'
                     AND (jsonb_typeof(new.value) <> 'object' OR NOT new.value ? 'fence' OR (new.value ->> 'fence')::bigint = j.fence)) THEN
     INSERT INTO watchman.seen (job, what) VALUES (new.job_id, format('I3: step %s was recorded by an attempt that had lost it', new.name));
   END IF;
