@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test check format lock bench sheets clean
+.PHONY: help setup setup-system demo test faults check format lock bench sheets clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
 test: setup  ## Set up everything and run every test
 	@sh tests/system-packages check
 	@$(PYTEST)
+
+faults: setup  ## Hurt an installation of its own in every way and count what is lost (about 20 min; SHORT=1: 3; SEED=n again)
+	@PYTHONPATH=tests/faults $(BIN)/python -m storm $(if $(SHORT),--short) $(if $(SEED),--seed $(SEED))
 
 check: setup  ## Format, lint, types, import contract, locked names
 	@$(BIN)/ruff format --check .

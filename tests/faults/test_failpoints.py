@@ -27,20 +27,31 @@ POINTS = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_worker_that_dies_at_any_point_of_a_jobs_life_leaves_nothing_lost_doubled_or_stuck(folder: Path) -> None:
-    deaths = deque((loop, f"{point}: {place}") for loop, points in POINTS.items() for point in points for place in PLACES)
+async def test_a_worker_that_dies_at_any_point_of_a_jobs_life_leaves_nothing_lost_doubled_or_stuck(
+    folder: Path,
+) -> None:
+    deaths = deque(
+        (loop, f"{point}: {place}") for loop, points in POINTS.items() for point in points for place in PLACES
+    )
     wanted = len(deaths)
     async with opened(folder) as site, served(site, random.Random(1)) as (customers, tail):
         customers.answers_all = True
-        healthy = Program(LOOPS["batched"], site.near(1), folder / "logs" / "healthy.log")
+        healthy = Program(LOOPS["batched"], site.near(1, 10), folder / "logs" / "healthy.log")
         try:
             await announced(site.book, healthy)
-            going_on = [asyncio.create_task(customers.answer_forever()), asyncio.create_task(customers.listen_forever(tail))]
+            going_on = [
+                asyncio.create_task(customers.answer_forever()),
+                asyncio.create_task(customers.listen_forever(tail)),
+            ]
             ordering = asyncio.create_task(customers.order_until_told(JOBS_PER_S))
             missed = sum(await asyncio.gather(*(_die_in_turn(site, deaths) for _ in range(LANES))), start=list[str]())
             customers.is_ordering = False
             await ordering
-            await eventually(lambda: not site.book.number("SELECT count(*) FROM jobs WHERE finished_at IS NULL"), STUCK_S, "the end of all jobs")
+            await eventually(
+                lambda: not site.book.number("SELECT count(*) FROM jobs WHERE finished_at IS NULL"),
+                STUCK_S,
+                "the end of all jobs",
+            )
             await asyncio.sleep(1)  # until the subscriber has heard of the last
             verdict = of_everything(site, customers.ledger)
         finally:
@@ -59,7 +70,7 @@ async def _die_in_turn(site: Site, deaths: deque[tuple[str, str]]) -> list[str]:
     missed = list[str]()
     while deaths:
         loop, point = deaths.popleft()
-        environment = {**site.near(1), "DOOM": point, "BACKBURNER_MAX_JOBS": "3"}
+        environment = {**site.near(1, 3), "DOOM": point}
         log = site.folder / "logs" / f"{loop} {point}.log".replace(" ", "_")
         doomed = Program([sys.executable, "-m", "rig.doomed", loop], environment, log)
         try:

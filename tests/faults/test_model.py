@@ -9,16 +9,25 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from given import LEASE_S, Stores, asked, ending, open_stores
-from hypothesis import HealthCheck, settings, strategies
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from given import LEASE_S, Stores, ending, open_stores
+from hypothesis import HealthCheck, Phase, settings, strategies
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from rig.book import Book
 
 from agent_tools.jobs.errors import Conflict, NotNow
 from agent_tools.jobs.job import CANCELLED, COMPLETED, FAILED, FINAL, QUEUED, RUNNING, WAITING, JobStatus
 from sql.door import AskFilter
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "30"))
+"""More by hand: what fails is then made as small as it gets, which may take minutes."""
+PHASES = (Phase.explicit, Phase.generate) if EXAMPLES <= 30 else tuple(Phase)
 STEPS = 50
 MAX_ATTEMPTS = 3
 KINDS = {"sleep": {"timeout_s": 600, "max_attempts": MAX_ATTEMPTS}}
@@ -113,9 +122,18 @@ class Machine(RuleBasedStateMachine):
     def create(self, parents: list[int], comes_after: bool, policy: str) -> None:
         there = [job for job in self._pick(parents) if job in self.known] if comes_after else []
         self.created += 1
-        (made,) = self.do(self.stores.create({"args": {"n": self.created}, "again": True, "after": there or None, "if_parent_fails": policy}))
+        (made,) = self.do(
+            self.stores.create(
+                {"args": {"n": self.created}, "again": True, "after": there or None, "if_parent_fails": policy}
+            )
+        )
         self.known[made.id] = Modelled(
-            made.id, WAITING if there else QUEUED, tuple(there), policy == "cancel", "jobs" if there else None, is_due=bool(there)
+            made.id,
+            WAITING if there else QUEUED,
+            tuple(there),
+            policy == "cancel",
+            "jobs" if there else None,
+            is_due=bool(there),
         )
 
     @rule(key=strategies.sampled_from(["a", "b"]), what=strategies.integers(1, 2))
@@ -206,7 +224,9 @@ class Machine(RuleBasedStateMachine):
         self._claimed(worker, self._pick(some, QUEUED))
 
     def _claimed(self, worker: int, wanted: list[str]) -> None:
-        claims = {claim.id: claim for claim in self.do(self.stores.claim(*wanted, worker=self.workers[worker], kinds=KINDS))}
+        claims = {
+            claim.id: claim for claim in self.do(self.stores.claim(*wanted, worker=self.workers[worker], kinds=KINDS))
+        }
         free = [job for job in self._of(wanted) if job.status is QUEUED]
         is_hurt = any(job.worker == worker and job.status is RUNNING and job.crashes for job in self.known.values())
         crashed = sorted(job.id for job in free if job.crashes)[: 0 if is_hurt else 1]
@@ -230,7 +250,10 @@ class Machine(RuleBasedStateMachine):
     @rule(some=SOME, stale=strategies.booleans())
     def progress(self, some: list[int], stale: bool) -> None:
         wanted = self._pick(some, RUNNING)
-        said = [{"id": job, "fence": fence, "progress": {"message": f"fence {fence}"}} for job, fence in self._held(wanted, stale)]
+        said = [
+            {"id": job, "fence": fence, "progress": {"message": f"fence {fence}"}}
+            for job, fence in self._held(wanted, stale)
+        ]
         written = self.do(self.stores.hands.progress(said))
         assert written == {each["id"] for each in said if self._is_held(each["id"], each["fence"])}
 
@@ -238,7 +261,15 @@ class Machine(RuleBasedStateMachine):
     @rule(some=SOME, stale=strategies.booleans())
     def step(self, some: list[int], stale: bool) -> None:
         for held, fence in self._held(self._pick(some[:1], RUNNING), stale):
-            row = {"id": held, "fence": fence, "name": f"step {fence}", "args_hash": "00", "reuse": None, "value": {"fence": fence}, "took_s": 1}
+            row = {
+                "id": held,
+                "fence": fence,
+                "name": f"step {fence}",
+                "args_hash": "00",
+                "reuse": None,
+                "value": {"fence": fence},
+                "took_s": 1,
+            }
             assert self.do(self.stores.hands.record_step(row)) == self._is_held(held, fence)
 
     @precondition(some_are(RUNNING))
@@ -306,7 +337,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(some_are(RUNNING))
     @rule(some=SOME)
     def a_deadline_passes(self, some: list[int]) -> None:
-        self._reaped(self._pick(some[:1], RUNNING), "lease_until = now() - interval '1 s', deadline_at = now() - interval '1 s'", is_late=True)
+        self._reaped(
+            self._pick(some[:1], RUNNING),
+            "lease_until = now() - interval '1 s', deadline_at = now() - interval '1 s'",
+            is_late=True,
+        )
 
     @precondition(some_are(RUNNING))
     @rule(worker=strategies.sampled_from(WORKERS))
@@ -333,7 +368,9 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def every_job_is_as_the_model_says(self) -> None:
-        rows = self.stores.book.run("SELECT id, status, waiting_for, fence, attempt, errors, crashes, coalesce(look_at <= now(), false) AS is_due FROM jobs")
+        rows = self.stores.book.run(
+            "SELECT id, status, waiting_for, fence, attempt, errors, crashes, coalesce(look_at <= now(), false) AS is_due FROM jobs"
+        )
         assert {row["id"] for row in rows} == self.known.keys()
         for row in rows:
             job = self.known[row["id"]]
@@ -349,17 +386,28 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def questions_are_open_only_while_somebody_waits_for_the_answer(self) -> None:
-        rows = self.stores.book.run("SELECT job_id, answered_at IS NULL AND withdrawn_at IS NULL AS is_open, answered_at IS NOT NULL AS is_answered FROM asks")
+        rows = self.stores.book.run(
+            "SELECT job_id, answered_at IS NULL AND withdrawn_at IS NULL AS is_open, answered_at IS NOT NULL AS is_answered FROM asks"
+        )
         assert {row["job_id"]: (row["is_open"], row["is_answered"]) for row in rows} == {
-            job.id: (not job.is_answered and job.status not in FINAL, job.is_answered) for job in self.known.values() if job.is_asked
+            job.id: (not job.is_answered and job.status not in FINAL, job.is_answered)
+            for job in self.known.values()
+            if job.is_asked
         }
 
     # ------------------------------------------------------------------------------------------------------ the model
 
     def _pick(self, numbers: list[int], status: JobStatus | None = None) -> list[str]:
         """Jobs by number: three of four in this status where there are any, else any, those that are gone too."""
-        all_of_them, meant = [*self.known, *self.deleted], [job.id for job in self.known.values() if job.status is status]
-        picked = [(pool := meant if number % 4 and meant else all_of_them)[number // 4 % len(pool)] for number in numbers if all_of_them]
+        all_of_them, meant = (
+            [*self.known, *self.deleted],
+            [job.id for job in self.known.values() if job.status is status],
+        )
+        picked = [
+            (pool := meant if number % 4 and meant else all_of_them)[number // 4 % len(pool)]
+            for number in numbers
+            if all_of_them
+        ]
         return list(dict.fromkeys(picked))
 
     def _of(self, ids: list[str]) -> list[Modelled]:
@@ -385,7 +433,14 @@ class Machine(RuleBasedStateMachine):
             return ending(job, fence, "parked", waiting_for="person", waiting_on=QUESTION, look_s=None, ask=question)
         if outcome == "outside":
             return ending(job, fence, "parked", waiting_for="outside", waiting_on="payment", look_s=3600, ask=None)
-        file = {"name": "made.txt", "position": 0, "title": "Made", "media_type": "text/plain", "bytes": 1, "sha256": "00"}
+        file = {
+            "name": "made.txt",
+            "position": 0,
+            "title": "Made",
+            "media_type": "text/plain",
+            "bytes": 1,
+            "sha256": "00",
+        }
         more = {"result": {"fence": fence}, "artifacts": [file]} if outcome == "completed" else {}
         return ending(job, fence, outcome, after_s=0, **more)
 
@@ -418,7 +473,9 @@ class Machine(RuleBasedStateMachine):
 
     def _reaped(self, wanted: list[str], passed: str, *, is_late: bool) -> None:
         silent = [job for job in self._of(wanted) if job.status is RUNNING]
-        self.stores.book.run(f"UPDATE jobs SET {passed} WHERE status = 'running' AND id = ANY (%s)", [job.id for job in silent])
+        self.stores.book.run(
+            f"UPDATE jobs SET {passed} WHERE status = 'running' AND id = ANY (%s)", [job.id for job in silent]
+        )
         assert sorted(self.stores.watch.reap()) == sorted(job.id for job in silent)
         for job in silent:
             if not is_late:
@@ -428,7 +485,9 @@ class Machine(RuleBasedStateMachine):
             job.leave(QUEUED if job.errors < MAX_ATTEMPTS else FAILED)
             if job.status is FAILED:
                 self._tell_dependants(job)
-        self.stores.book.run("UPDATE jobs SET run_after = now() WHERE status = 'queued'")  # the backoff is not what this is about
+        self.stores.book.run(
+            "UPDATE jobs SET run_after = now() WHERE status = 'queued'"
+        )  # the backoff is not what this is about
 
     def _tell_dependants(self, ended: Modelled) -> None:
         for job in self.known.values():
@@ -453,7 +512,7 @@ def iter_until_empty(stores: Stores) -> Iterator[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600 if EXAMPLES > 100 else 120)
+@pytest.mark.timeout(3600 if EXAMPLES > 30 else 120)
 def test_any_verbs_in_any_order_do_what_the_model_says_and_keep_every_invariant(database_url: str) -> None:
     loop = asyncio.new_event_loop()
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -465,7 +524,14 @@ def test_any_verbs_in_any_order_do_what_the_model_says_and_keep_every_invariant(
         Machine.stores, Machine.book, Machine.loop = stores, book, loop
         run_state_machine_as_test(
             Machine,
-            settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None, suppress_health_check=list(HealthCheck)),
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                phases=PHASES,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
         )
     finally:
         loop.run_until_complete(opened.__aexit__(None, None, None))

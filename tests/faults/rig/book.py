@@ -92,13 +92,17 @@ class Book:
         with self._opened().transaction():
             self.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             jobs = self.rows(
-                "SELECT * FROM jobs WHERE %(since)s::timestamptz IS NULL OR finished_at IS NULL OR finished_at > %(since)s", since=since
+                "SELECT * FROM jobs WHERE %(since)s::timestamptz IS NULL OR finished_at IS NULL OR finished_at > %(since)s",
+                since=since,
             )
             of = {"jobs": [job["id"] for job in jobs], "known": list(_LETTERS)}
             events = self.rows(
-                "SELECT job_id, type FROM job_events WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(known)s) ORDER BY id", **of
+                "SELECT job_id, type FROM job_events WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(known)s) ORDER BY id",
+                **of,
             )
-            shelved = self.rows("SELECT job_id, fence, name FROM artifacts WHERE job_id = ANY (%(jobs)s)", jobs=of["jobs"])
+            shelved = self.rows(
+                "SELECT job_id, fence, name FROM artifacts WHERE job_id = ANY (%(jobs)s)", jobs=of["jobs"]
+            )
         stories, artifacts = defaultdict[str, list[str]](list), defaultdict[str, list[dict[str, Any]]](list)
         for event in events:
             stories[event["job_id"]].append(event["type"])

@@ -20,7 +20,17 @@ from worker.__main__ import main
 
 DOOMED_EXIT_CODE = 99
 PLACES = ("before", "sent", "after")
-_VERBS = ("announce_worker", "claim_jobs", "beat_jobs", "progress_jobs", "settle_jobs", "wake_jobs", "reap_jobs", "ring_jobs", "record_step")
+_VERBS = (
+    "announce_worker",
+    "claim_jobs",
+    "beat_jobs",
+    "progress_jobs",
+    "settle_jobs",
+    "wake_jobs",
+    "reap_jobs",
+    "ring_jobs",
+    "record_step",
+)
 _REACTION_S = 0.002
 
 
@@ -45,15 +55,21 @@ class Doom:
 
 def statement(text: str, batch: Mapping[str, Any] | None) -> set[str]:
     """The points that this statement is."""
-    name = next((verb for verb in _VERBS if verb in text), None) or next((name for name, known in queries().items() if known == text), "")
-    outcomes = {str(job["outcome"]) for job in (batch or {}).get("jobs", ()) if isinstance(job, dict) and "outcome" in job}
+    name = next((verb for verb in _VERBS if verb in text), None) or next(
+        (name for name, known in queries().items() if known == text), ""
+    )
+    outcomes = {
+        str(job["outcome"]) for job in (batch or {}).get("jobs", ()) if isinstance(job, dict) and "outcome" in job
+    }
     return {name, *(f"{name} {outcome}" for outcome in outcomes)}
 
 
 def doom_calls(doom: Doom) -> None:
     """Have every call of a worker pass by."""
 
-    def asynchronously(call: Callable[..., Awaitable[Any]], points: Callable[..., set[str]]) -> Callable[..., Awaitable[Any]]:
+    def asynchronously(
+        call: Callable[..., Awaitable[Any]], points: Callable[..., set[str]]
+    ) -> Callable[..., Awaitable[Any]]:
         async def passed(self: Any, *args: Any, **more: Any) -> Any:
             where = points(*args)
             doom.before(where)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from rig.book import Book
 from rig.patience import eventually
+
 from storm.customers import Customers, served
 from storm.harm import SORTS, Scene
 from storm.site import LEASE_S, SWEEP_S, Site, opened
@@ -64,6 +65,8 @@ class Record:
     faults: list[Injected] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     """To each of the faults."""
+    missed: list[str] = field(default_factory=list)
+    """Faults that could not be made, and why."""
     problems: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
 
@@ -130,9 +133,17 @@ async def _one_fault(scene: Scene, name: str, record: Record) -> None:
     """From before it begins until the first job that it hurt has moved on, and a look at everything that moves."""
     book = scene.site.book
     begun = datetime.now(UTC)
-    jobs = list(await SORTS[name](scene))
+    try:
+        jobs = list(await SORTS[name](scene))
+    except AssertionError as error:
+        record.missed.append(f"{name}: {error}")
+        return
     ended = datetime.now(UTC)
-    left = book.rows("SELECT id FROM jobs WHERE id = ANY (%(jobs)s) AND (finished_at IS NULL OR finished_at > %(ended)s)", jobs=jobs, ended=ended)
+    left = book.rows(
+        "SELECT id FROM jobs WHERE id = ANY (%(jobs)s) AND (finished_at IS NULL OR finished_at > %(ended)s)",
+        jobs=jobs,
+        ended=ended,
+    )
     fault = Injected(name, ended, [row["id"] for row in left])
     record.faults.append(fault)
     try:
@@ -142,7 +153,10 @@ async def _one_fault(scene: Scene, name: str, record: Record) -> None:
     verdict = glance(scene.site, begun)
     record.stuck += [each for each in verdict.stuck if each not in record.stuck]
     record.problems += [each for each in verdict.broken + verdict.doubled if each not in record.problems]
-    print(f"{(ended - begun).total_seconds():6.1f} s  {name}{'' if verdict.is_good else '   <-- ' + str(verdict)}", flush=True)
+    print(
+        f"{(ended - begun).total_seconds():6.1f} s  {name}{'' if verdict.is_good else '   <-- ' + str(verdict)}",
+        flush=True,
+    )
 
 
 def _moved(book: Book, fault: Injected) -> Moved:
@@ -167,11 +181,18 @@ async def _calm(site: Site, customers: Customers) -> None:
 
 def table(record: Record) -> str:
     """One line a sort."""
-    lines = ["| Fault | times | jobs it could hurt | seconds until the first moved on: median, longest | until all had: median, longest |", "|---|---|---|---|---|"]
+    lines = [
+        "| Fault | times | jobs it could hurt | seconds until the first moved on: median, longest | until all had: median, longest |",
+        "|---|---|---|---|---|",
+    ]
     for name in SORTS:
-        if of_this := [(fault, moved) for fault, moved in zip(record.faults, record.moved, strict=True) if fault.sort == name]:
+        if of_this := [
+            (fault, moved) for fault, moved in zip(record.faults, record.moved, strict=True) if fault.sort == name
+        ]:
             first, last = _of([moved.first for _, moved in of_this]), _of([moved.last for _, moved in of_this])
-            lines.append(f"| {name} | {len(of_this)} | {sum(len(fault.jobs) for fault, _ in of_this)} | {first} | {last} |")
+            lines.append(
+                f"| {name} | {len(of_this)} | {sum(len(fault.jobs) for fault, _ in of_this)} | {first} | {last} |"
+            )
     return "\n".join(lines)
 
 
@@ -195,19 +216,26 @@ async def main(plan: Plan) -> int:
     """0 where nothing was lost, doubled or stuck, and every invariant held."""
     folder = Path(tempfile.mkdtemp(prefix="bb-storm-"))
     folder.chmod(0o711)  # Postgres does not run as root
-    print(f"storm of {plan.faults} faults over at least {plan.jobs} jobs, lease {LEASE_S:g} s, sweep {SWEEP_S:g} s, seed {plan.seed}", flush=True)
+    print(
+        f"storm of {plan.faults} faults over at least {plan.jobs} jobs, lease {LEASE_S:g} s, sweep {SWEEP_S:g} s, seed {plan.seed}",
+        flush=True,
+    )
     async with opened(folder) as site:
         await site.crew.begin(site.book)
         began = time.monotonic()
         record, verdict, jobs = await storm(site, plan)
         took = time.monotonic() - began
-        totals = site.book.rows("SELECT coalesce(sum(errors), 0) AS errors, coalesce(sum(crashes), 0) AS crashes, count(*) FILTER (WHERE crashes = 3) AS thrice FROM jobs")[0]
+        totals = site.book.rows(
+            "SELECT coalesce(sum(errors), 0) AS errors, coalesce(sum(crashes), 0) AS crashes, count(*) FILTER (WHERE crashes = 3) AS thrice FROM jobs"
+        )[0]
         asked, done = sum(site.receiver.effects.values()), len(site.receiver.receipts)
     verdict.stuck += [each for each in record.stuck if each not in verdict.stuck]
     verdict.broken += [each for each in record.problems if each not in verdict.broken + verdict.doubled]
     for what, sentences in vars(verdict).items():
         for sentence in sentences[:50]:
             print(f"{what}: {sentence}")
+    for sentence in record.missed:
+        print(f"not injected: {sentence}")
     print(table(record))
     print(f"\n{took:.0f} s; {totals['crashes']} crashes and {totals['errors']} errors counted, {totals['thrice']} jobs met three crashes;"
           f" {done} effects outside, asked for {asked} times")  # fmt: skip

@@ -11,22 +11,28 @@ from rig.processes import LOOPS, Program, announced, is_alive
 
 KEEP_S = 0.1
 SUPERVISOR = [sys.executable, "-m", "agent_tools.cli", "worker", "--workers", "2"]
-Environment = Callable[[int], dict[str, str]]
-"""The version of the kinds → what a worker of it is started with."""
+Environment = Callable[[int, int], dict[str, str]]
+"""The version of the kinds, and how many jobs at once → what a worker is started with."""
 
 
 class Post:
     """One place in the crew: whoever works there, now and in turn."""
 
-    def __init__(self, name: str, command: list[str], environment: Environment, version: int, logs: Path) -> None:
-        self.name, self.version = name, version
+    def __init__(
+        self, name: str, command: list[str], environment: Environment, version: int, max_jobs: int, logs: Path
+    ) -> None:
+        self.name, self.version, self._max_jobs = name, version, max_jobs
         self._command, self._environment, self._logs = command, environment, logs
         self._number = 0
         self.program = self._begin()
 
     def _begin(self) -> Program:
         self._number += 1
-        return Program(self._command, self._environment(self.version), self._logs / f"{self.name}-{self._number}.log")
+        return Program(
+            self._command,
+            self._environment(self.version, self._max_jobs),
+            self._logs / f"{self.name}-{self._number}.log",
+        )
 
     def begin_again(self) -> None:
         self.program = self._begin()
@@ -48,10 +54,11 @@ class Crew:
 
     async def begin(self, book: Book) -> None:
         """Start everybody; they are begun again from now on."""
-        self.supervised = Post("supervisor", SUPERVISOR, self._near, 1, self._logs)
+        # The stock loop polls, and gets what the others leave: so these have little room.
+        self.supervised = Post("supervisor", SUPERVISOR, self._near, 1, 6, self._logs)
         self.alone = [
-            Post("stock", LOOPS["stock"], self._far, 1, self._logs),
-            Post("batched", LOOPS["batched"], self._near, 2, self._logs),
+            Post("stock", LOOPS["stock"], self._near, 1, 16, self._logs),
+            Post("far", LOOPS["batched"], self._far, 2, 6, self._logs),
         ]
         for post in self.alone:
             await announced(book, post.program)

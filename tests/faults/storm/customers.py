@@ -82,7 +82,9 @@ class Customers:
         receipts = await self._create(door, batch, key)
         if self._chance.random() < 0.2:
             again = await self._create(door, batch, key)
-            if [receipt.id for receipt in again] != [receipt.id for receipt in receipts] or any(r.created for r in again):
+            if [receipt.id for receipt in again] != [receipt.id for receipt in receipts] or any(
+                r.created for r in again
+            ):
                 self.ledger.doubled.append(f"{key} sent twice gave other jobs")
         ids = [receipt.id for receipt in receipts]
         for job, made in zip(batch, ids, strict=True):
@@ -99,6 +101,10 @@ class Customers:
             except BookUnavailable:
                 await asyncio.sleep(PAUSE_S)
 
+    def some(self, number: int) -> list[NewJob]:
+        """Jobs of any sort."""
+        return [self._job() for _ in range(number)]
+
     def _batch(self) -> list[NewJob]:
         if self._chance.random() < 0.2:
             first, second, third, last = (self._job() for _ in range(4))
@@ -108,7 +114,7 @@ class Customers:
                 NewJob(third.kind, third.args, after=[0], if_parent_fails="run"),
                 NewJob(last.kind, last.args, after=[1, 2]),
             ]
-        return [self._job() for _ in range(self._chance.choice((1, 1, 2, 5, 20)))]
+        return self.some(self._chance.choice((1, 1, 2, 5, 20)))
 
     def _job(self) -> NewJob:
         chance, url = self._chance, self._site.receiver.url
@@ -148,7 +154,11 @@ class Customers:
             *(door.answer(ask, decision) for decision in ("approve", "reject")), return_exceptions=True
         )
         won = [each for each in both if not isinstance(each, Exception)]
-        unforeseen = [each for each in both if isinstance(each, Exception) and not isinstance(each, Conflict | NotNow | JobNotFound | BookUnavailable)]
+        unforeseen = [
+            each
+            for each in both
+            if isinstance(each, Exception) and not isinstance(each, Conflict | NotNow | JobNotFound | BookUnavailable)
+        ]
         if len(won) > 1 or unforeseen:
             self.ledger.doubled.append(f"question {ask} was answered as {both}")
 

@@ -57,7 +57,9 @@ class Scene:
 
         def busy() -> list[tuple[int, list[str]]]:
             posts = self.site.crew.pids()
-            of_this_sort = {pid for pid, post in posts.items() if supervised is None or supervised == (post == "supervisor")}
+            of_this_sort = {
+                pid for pid, post in posts.items() if supervised is None or supervised == (post == "supervisor")
+            }
             return [(pid, jobs) for pid, jobs in self.running().items() if jobs and pid in of_this_sort]
 
         return self.chance.choice(await eventually(busy, 30, "a busy worker"))
@@ -125,7 +127,9 @@ async def _(scene: Scene) -> Sequence[str]:
 @sort("worker stopped for longer than its lease, and continued")
 async def _(scene: Scene) -> Sequence[str]:
     # Jobs that are due when it wakes, while whoever took them over still runs them.
-    sleeping = [NewJob("storm_sleeping", {"number": -each, "seconds": BEYOND_A_LEASE_S}, priority="high") for each in range(12)]
+    sleeping = [
+        NewJob("storm_sleeping", {"number": -each, "seconds": BEYOND_A_LEASE_S}, priority="high") for each in range(12)
+    ]
     in_a_step = {"url": scene.site.receiver.url, "parts": 1, "seconds": BEYOND_A_LEASE_S}
     stepping = [NewJob("storm_steps", {"number": -each, **in_a_step}, priority="high") for each in range(12)]
     long = set(await scene.customers.order(sleeping + stepping))
@@ -159,7 +163,9 @@ async def _(scene: Scene) -> Sequence[str]:
 async def _drill(scene: Scene, fail: str, fail_times: int) -> Sequence[str]:
     """Have it begun, and wait until it has cost a worker; gives the jobs that ran beside it."""
     args = {"seconds": 0.2, "fail": fail, "fail_times": fail_times}
-    (job,) = await scene.customers.order([NewJob("drill", args, priority="high")], ("poison" if fail_times == 0 else "completed",))
+    (job,) = await scene.customers.order(
+        [NewJob("drill", args, priority="high")], ("poison" if fail_times == 0 else "completed",)
+    )
     beside: list[str] = []
 
     def has_cost_a_worker() -> bool:
@@ -239,7 +245,9 @@ async def _(scene: Scene) -> Sequence[str]:
 async def _terminate(scene: Scene, role: str) -> Sequence[str]:
     jobs = scene.unfinished()
     for _ in range(3):
-        scene.site.book.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(role)s", role=role)
+        scene.site.book.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(role)s", role=role
+        )
         await asyncio.sleep(0.3)
     return jobs
 
@@ -274,6 +282,8 @@ def _losing(verb: str) -> Harm:
         proxy, jobs = scene.site.proxy, scene.unfinished()
         before = proxy.dropped[verb]
         proxy.drop_reply_to(verb, times=2)
+        for _ in range(4):  # enough for the far ones, too: a door, a worker
+            await scene.customers.order(scene.customers.some(15))
         await eventually(lambda: proxy.dropped[verb] > before, 30, f"a lost reply to {verb}")
         proxy.drop_reply_to(verb, times=0)
         return jobs
@@ -414,7 +424,10 @@ async def _(scene: Scene) -> Sequence[str]:
 async def _herd(scene: Scene, number: int) -> list[str]:
     jobs: list[str] = []
     for start in range(0, number, 100):
-        lot = [NewJob("storm_sleeping", {"number": -each, "seconds": 0.1}) for each in range(start, min(start + 100, number))]
+        lot = [
+            NewJob("storm_sleeping", {"number": -each, "seconds": 0.1})
+            for each in range(start, min(start + 100, number))
+        ]
         jobs += await scene.customers.order(lot)
     return jobs
 

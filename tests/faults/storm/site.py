@@ -24,7 +24,6 @@ from storm.crew import Crew
 
 LEASE_S = 2.0
 SWEEP_S = 0.2
-MAX_JOBS = 16
 OTHER = "other"
 """The name of a second tenant."""
 _WATCHMAN = Path(__file__).with_name("watchman.sql")
@@ -44,7 +43,6 @@ class Site:
             BACKBURNER_DRILLS=True,
             BACKBURNER_LEASE_S=LEASE_S,
             BACKBURNER_SWEEP_S=SWEEP_S,
-            BACKBURNER_MAX_JOBS=MAX_JOBS,
         )
         self.far_settings = self.settings.model_copy(update={"database_url": proxy.url})
         self.book = Book(self.settings.database_url)
@@ -60,17 +58,17 @@ class Site:
         """Cleared while a server that was stopped is to stay away."""
         self.may_begin_again.set()
 
-    def near(self, version: int) -> dict[str, str]:
-        return self._environment(self.settings, version)
+    def near(self, version: int, max_jobs: int) -> dict[str, str]:
+        return self._environment(self.settings, version, max_jobs)
 
-    def far(self, version: int) -> dict[str, str]:
-        return self._environment(self.far_settings, version)
+    def far(self, version: int, max_jobs: int) -> dict[str, str]:
+        return self._environment(self.far_settings, version, max_jobs)
 
-    def _environment(self, settings: Settings, version: int) -> dict[str, str]:
+    def _environment(self, settings: Settings, version: int, max_jobs: int) -> dict[str, str]:
         return environment(
             settings,
             BACKBURNER_KINDS=",".join(["drill", *(kind.name for kind in work.KINDS)]),
-            BACKBURNER_MAX_JOBS=MAX_JOBS,
+            BACKBURNER_MAX_JOBS=max_jobs,
             PYTHONPATH=os.pathsep.join(map(str, (self._modules[version], work.FOLDER, ROOT))),
             TMPDIR=self.temporary,
         )

@@ -58,7 +58,9 @@ def of_everything(site: Site, ledger: Ledger) -> Verdict:
     verdict = glance(site, None)
     jobs = {row["id"]: row for row in site.book.rows("SELECT * FROM jobs")}
     verdict.doubled += ledger.doubled
-    verdict.doubled += [f"{job} is there, and nobody has a receipt for it" for job in jobs.keys() - ledger.orders.keys()]
+    verdict.doubled += [
+        f"{job} is there, and nobody has a receipt for it" for job in jobs.keys() - ledger.orders.keys()
+    ]
     verdict.lost += [f"{job} has a receipt and is not there" for job in ledger.orders.keys() - jobs.keys()]
     for job, order in ledger.orders.items():
         if row := jobs.get(job):
@@ -113,7 +115,9 @@ def _effects(site: Site, jobs: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def _subscriber(site: Site, ledger: Ledger) -> Iterator[str]:
     """I4: told of every event once, and in order."""
-    kept = site.book.rows("SELECT tx::text::bigint AS tx, id FROM job_events WHERE tx::text::bigint >= %(tx)s", tx=ledger.heard_from)
+    kept = site.book.rows(
+        "SELECT tx::text::bigint AS tx, id FROM job_events WHERE tx::text::bigint >= %(tx)s", tx=ledger.heard_from
+    )
     there = {(row["tx"], row["id"]) for row in kept}
     if len(set(ledger.heard)) < len(ledger.heard):
         yield f"I4: a subscriber was told of {len(ledger.heard) - len(set(ledger.heard))} events twice"
@@ -128,7 +132,9 @@ def _across_tenants(site: Site) -> Iterator[str]:
     readable = [
         row["name"]
         for row in site.book.rows(_TENANTS_TABLES)
-        if site.book.number("SELECT has_table_privilege('backburner_door', 'backburner.' || %(name)s, 'SELECT')::int", name=row["name"])
+        if site.book.number(
+            "SELECT has_table_privilege('backburner_door', 'backburner.' || %(name)s, 'SELECT')::int", name=row["name"]
+        )
     ]
     with psycopg.connect(make_conninfo(site.settings.database_url, options=options), autocommit=True) as door:
         for tenant in tenants["ids"]:

@@ -2,19 +2,17 @@
 
 from agent_tools import JobContext, Result, job_kind
 from storm import work
-from storm.work import RETRIES, done, effect
-from storm.work import asking as asking
-from storm.work import flaky as flaky
-from storm.work import giving_up as giving_up
-from storm.work import instant as instant
-from storm.work import shelved as shelved
-from storm.work import sleeping as sleeping
+from storm.work import RETRIES, asking, done, effect, flaky, giving_up, instant, shelved, sleeping
+
+__all__ = ["asking", "flaky", "giving_up", "instant", "shelved", "sleeping", "steps", "until"]
 
 VERSION = 2
 
 
 @job_kind("storm_steps", timeout="2m", retries=RETRIES, agent=False)
-async def steps(job: JobContext, number: int, url: str, parts: int = 3, seconds: float = 0.2, polite: bool = True) -> Result:
+async def steps(
+    job: JobContext, number: int, url: str, parts: int = 3, seconds: float = 0.2, polite: bool = True
+) -> Result:
     """Look first, then do the same parts from the last to the first."""
     await job.step("look", _look, number)
     for part in reversed(range(parts)):
