@@ -14,8 +14,8 @@ from worker.kinds.page.render import lay_out
 
 MOST_TEXT_BYTES = 200_000
 """Longer texts are shown as a file."""
-# What tells most about a job, so that nobody decides about a deck by its first slide.
 _TELLING = ("text/html", "application/pdf", "image/", "text/")
+"""What tells most about a job, after a picture of all of it: nobody decides about a deck by its first slide."""
 
 
 async def look_up(job: JobContext, content: str | None) -> str | Artifact | None:
@@ -59,8 +59,10 @@ async def _file(job: JobContext, of: str, name: str | None) -> Artifact:
 
 
 def _telling(made: Sequence[Artifact]) -> Artifact:
-    def rank(artifact: Artifact) -> tuple[int, bool]:
+    def rank(artifact: Artifact) -> int:
+        if Path(artifact.name).stem == "overview" and artifact.media_type.startswith("image/"):
+            return -1
         fitting = [number for number, kind in enumerate(_TELLING) if artifact.media_type.startswith(kind)]
-        return min(fitting, default=len(_TELLING)), Path(artifact.name).stem != "overview"
+        return min(fitting, default=len(_TELLING))
 
     return min(made, key=rank)
