@@ -12,12 +12,14 @@ from agent_tools.jobs.errors import BookUnavailable, Conflict, JobNotFound, NotN
 from agent_tools.jobs.kinds import Kinds, load_kinds
 from agent_tools.requests import NewJob
 from agent_tools.tail import Tail
+from sql.door import Filter
 from sql.hands import HandsStore
 from storm import work
 from storm.site import OTHER, Site
 
 PAUSE_S = 0.2
 _GLANCE_S = 0.3
+_ENOUGH = 50
 _NEVER = 20
 """One question of so many is left unanswered until the end."""
 _WEIGHTS = {
@@ -74,6 +76,17 @@ class Customers:
                 due += len(batch) / per_s
                 group.create_task(self.order(batch))
                 await asyncio.sleep(max(0.0, due - loop.time()))
+                while self.is_ordering and await self._is_enough_queued():
+                    await asyncio.sleep(PAUSE_S)
+                    due = loop.time()
+
+    async def _is_enough_queued(self) -> bool:
+        """Whether a tenant has a backlog: a storm is about faults, and not about more work than there are workers."""
+        try:
+            pages = [await door.jobs(Filter(status=("queued",)), limit=_ENOUGH) for door in self._doors[::2]]
+        except BookUnavailable:
+            return True
+        return any(page.next_cursor for page in pages)
 
     async def order(self, batch: Sequence[NewJob], may_end: tuple[str, ...] | None = None) -> list[str]:
         """Have these created; gives their ids once there is a receipt for them."""
