@@ -299,7 +299,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(some_are(WAITING, RUNNING))
     @rule(some=SOME)
     def nudge(self, some: list[int]) -> None:
-        job = self._pick(some, WAITING)[0]
+        job = self._pick(some, RUNNING if some[0] % 2 else WAITING)[0]
         modelled = self.model(job)
         is_listening = modelled is not None and (modelled.status is RUNNING or modelled.waiting_for == "outside")
         assert self.do(self.stores.hands.nudge(job)) == is_listening
