@@ -25,7 +25,7 @@ POINTS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_worker_that_dies_at_any_point_of_a_jobs_life_leaves_nothing_lost_doubled_or_stuck(
     folder: Path,
