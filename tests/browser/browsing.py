@@ -1,8 +1,10 @@
 """The served shelf, and browsers that look at it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from agent_tools.app import Backburner
@@ -49,3 +51,16 @@ class Shelf:
     def _hear(self, message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text:
             self.complaints.append(message.text)
+
+
+async def looked_at(page: Page, name: str, widths: Sequence[int]) -> dict[str, object]:
+    """What is wrong with the page as it stands: where it is too wide, and what axe finds at the last of these widths."""
+    found: dict[str, object] = {}
+    for width in widths:
+        await page.set_viewport_size({"width": width, "height": 800})
+        if wide := await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"):
+            found[f"{name} is too wide at {width}"] = wide
+    result = await Axe().run(page)
+    if result.violations_count:
+        found[name] = result.generate_report()
+    return found

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from browsing import Shelf
+from browsing import Shelf, looked_at
 from kinds_that_ask import kinds_that_ask
 from playwright.async_api import Page, expect
 
@@ -234,15 +233,7 @@ async def test_every_state_is_accessible_and_fits(shelf: Shelf, scheme: str, wid
     async def look(name: str, address: str | None = None) -> None:
         if address:
             await page.goto(address)
-        for other in (1280, 390, 320, width):
-            await page.set_viewport_size({"width": other, "height": 800})
-            if wide := await page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            ):
-                found[f"{name} is too wide at {other}"] = wide
-        result = await Axe().run(page)
-        if result.violations_count:
-            found[name] = result.generate_report()
+        found.update(await looked_at(page, name, (1280, 390, 320, width)))
 
     await look("empty", "/waiting")
     wide = "| " + " | ".join("column" * 3 for _ in range(9)) + " |\n|" + "---|" * 9

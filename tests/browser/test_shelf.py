@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from browsing import Shelf
+from browsing import Shelf, looked_at
 from playwright.async_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -154,15 +153,7 @@ async def test_every_page_is_accessible_and_fits(shelf: Shelf, scheme: str, widt
     async def look(name: str, address: str | None = None) -> None:
         if address:
             await page.goto(address)
-        for other in (1280, 320, width):
-            await page.set_viewport_size({"width": other, "height": 800})
-            if wide := await page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            ):
-                found[f"{name} is too wide at {other}"] = wide
-        result = await Axe().run(page)
-        if result.violations_count:
-            found[name] = result.generate_report()
+        found.update(await looked_at(page, name, (1280, 320, width)))
 
     await look("not signed in", "/")
     await look("sign-in", f"/sign-in?key={await shelf.backburner.sign_in_link()}")

@@ -1,13 +1,16 @@
-"""A job to hand to a kind's handler: what the runtime's context promises, on a folder of the test."""
+"""What tests of kinds are given: a job to hand to a handler, on a folder of the test, and pages in every theme."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pages_given
 import pytest
 
 from agent_tools import JobContext
+from worker.kinds.presentation.layout.sheet import Page
+from worker.kinds.presentation.theme import THEMES, Theme
 
 TIDES = Path(__file__).parents[3] / "examples" / "tides.md"
 
@@ -51,3 +54,19 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture(scope="session")
 def tides() -> str:
     return TIDES.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=THEMES.values(), ids=THEMES)
+def theme(request: pytest.FixtureRequest) -> Theme:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(theme: Theme, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("deck")
+
+
+@pytest.fixture(scope="module")
+def pages(theme: Theme, folder: Path) -> list[Page]:
+    """A page of every ground and shape, in each of the themes."""
+    return pages_given.pages(theme, folder)

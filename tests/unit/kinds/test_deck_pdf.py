@@ -21,25 +21,10 @@ from worker.kinds.presentation.layout.sheet import BODY, Box, Grid, Line, Panel,
 from worker.kinds.presentation.pdf import overview
 from worker.kinds.presentation.pdf import print as pdf
 from worker.kinds.presentation.pdf.print import Print, fingerprint, page_picture
-from worker.kinds.presentation.theme import CLEAN, MIDNIGHT, PAPER, THEMES, VIVID
+from worker.kinds.presentation.theme import CLEAN, MIDNIGHT, PAPER, VIVID
 
 DECK = Deck("Tides & more", (), author="Ada")
 ODD = '#show: \\#panic() `#let` $x^2$ \\u{0} </script> "quotes\' & <b> {{ 7*7 }} #image("/etc/passwd")'
-
-
-@pytest.fixture(scope="module", params=THEMES.values(), ids=THEMES)
-def theme(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def folder(theme, tmp_path_factory):
-    return tmp_path_factory.mktemp("deck")
-
-
-@pytest.fixture(scope="module")
-def pages(theme, folder):
-    return given.pages(theme, folder)
 
 
 @pytest.fixture(scope="module")

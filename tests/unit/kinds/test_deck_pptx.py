@@ -17,24 +17,9 @@ from worker.kinds.presentation.deck import Chart, Deck, Run, Series
 from worker.kinds.presentation.layout.mirror import mirrored
 from worker.kinds.presentation.layout.sheet import BODY, Box, Line, Panel, Plot, Words
 from worker.kinds.presentation.pptx.file import write_pptx
-from worker.kinds.presentation.theme import CLEAN, MIDNIGHT, PAPER, THEMES
+from worker.kinds.presentation.theme import CLEAN, MIDNIGHT, PAPER
 
 DECK = Deck("Tides & more", (), author="Ada")
-
-
-@pytest.fixture(scope="module", params=THEMES.values(), ids=THEMES)
-def theme(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def folder(theme, tmp_path_factory):
-    return tmp_path_factory.mktemp("deck")
-
-
-@pytest.fixture(scope="module")
-def pages(theme, folder):
-    return given.pages(theme, folder)
 
 
 @pytest.fixture(scope="module")
