@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
+LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-system demo test faults check format lock bench sheets clean
@@ -47,7 +48,8 @@ format: setup  ## Put the code into shape
 	@$(BIN)/ruff format .
 
 lock: setup  ## Lock the newest versions that pyproject.toml allows
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements.txt
+	@$(LOCK) --upgrade --extra dev --extra scrape pyproject.toml -o requirements.txt
+	@$(LOCK) --constraint requirements.txt --upgrade --extra dev --extra scrape --extra media --extra whisper --extra whisper-tiny-en pyproject.toml -o requirements-speech.txt
 
 sheets: setup  ## Draw all layouts in all themes for docs/decks.md
 	@$(BIN)/python tests/decks/contact_sheets.py docs/decks
