@@ -21,7 +21,7 @@ from agent_tools.jobs.errors import (
     NotNow,
     NotYours,
 )
-from web import actions, answering, files, live, pages, signing, waiting
+from web import actions, answering, creating, files, live, pages, signing, waiting
 from web.guards import HEADERS, BoundedBody, OnlyOurForms, OnlyOurHosts, SecurityHeaders
 from web.looks import STATIC, StaticForever, digest, plain
 from web.site import Site
@@ -63,6 +63,9 @@ def routes() -> list[BaseRoute]:
         Route("/jobs/{job_id}/rename", actions.rename, methods=["POST"]),
         Route("/jobs/{job_id}/redo", actions.redo, methods=["POST"]),
         Route("/jobs/{job_id}/cancel", actions.cancel, methods=["POST"]),
+        Route("/new", creating.choose),
+        Route("/new/{kind}", creating.form),
+        Route("/new/{kind}", creating.create, methods=["POST"]),
         Route("/move", actions.move, methods=["POST"]),
         Route("/undo", actions.undo, methods=["POST"]),
         Route("/waiting", waiting.inbox),

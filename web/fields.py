@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,12 +13,15 @@ from web.words import kind_name
 PREFIX = "values/"
 """What the names of fields begin with, so that a form may have one called `decision`."""
 _LONG = 60
+_TEXTS = ({"type": "string"},)
+_RULE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field as it is shown. `sort`: line, text, number, tick, choice, or json for what has no field of its own.
+    """A field as it is shown. `sort`: line, text, number, tick, choice, lines for a list of texts, or json for what has
+    no field of its own.
 
     `text` is what stands in it; for a choice the place of the option, from 0, empty where nothing is chosen.
     """
@@ -110,7 +114,22 @@ def _value(field: Field) -> Any:
         if field.is_required:
             raise ValueError("Choose one." if field.sort == "choice" else "Fill this in.")
         return _LEFT_OUT
-    return _number(text, field.is_whole) if field.sort == "number" else _json(text)
+    match field.sort:
+        case "number":
+            return _number(text, field.is_whole)
+        case "lines":
+            return _parts(text)
+    return _json(text)
+
+
+def _parts(text: str) -> list[str]:
+    """Parted by lines of `---` where there are some; else a text with paragraphs is one part, and one without a part a line."""
+    parts = _RULE.split(text)
+    if len(parts) > 1:
+        return [part.strip("\n") for part in parts if part.strip()]
+    if "\n\n" in text.strip():
+        return [text.strip("\n")]
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _number(text: str, is_whole: bool) -> int | float:
@@ -170,6 +189,8 @@ def _field(name: str, given: Schema, root: Schema, is_required: bool) -> Field:
             return _choice(made, [True, False], default)
         case "boolean":
             return replace(made, sort="tick", is_ticked=bool(default), is_required=False)
+        case "array" if schema.get("items") in _TEXTS:
+            return replace(made, sort="lines", text="\n".join(map(str, default or ())))
     return replace(made, text="" if default is None else json.dumps(default, ensure_ascii=False))
 
 

@@ -13,6 +13,7 @@ from web.words import STATUS_WORDS, Moment, artifact_href, kind_name, moment, so
 UNORGANISED = "Unorganised"
 WAITING = "Waiting for you"
 INBOX = "/waiting"
+NEW = "/new"
 OPEN = ("queued", "running", "waiting")
 _HUES = 6
 
@@ -217,10 +218,11 @@ def rail(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], h
         ("Running", "/jobs?status=open", total(counts, *OPEN), "pot", None),
         ("Failed", "/jobs?status=failed", total(counts, "failed"), "alert", None),
         ("Everything", "/jobs", total(counts, *JobStatus) - sum(superseded.values()), "all", None),
+        ("New", NEW, 0, "new", None),
     ]
     return Rail(
         [
-            Place(name, href, count, icon, href == here or href == INBOX == here[: len(INBOX)], subject)
+            Place(name, href, count, icon, href == here or (href in (INBOX, NEW) and here.startswith(href)), subject)
             for name, href, count, icon, subject in places
         ],
         [

@@ -87,6 +87,16 @@ def _after(parents: Sequence[Parent]) -> str:
     return f"Waiting for {many} to end first: {named}{more}."
 
 
+def unavailable(kind: str, alive: Sequence[Worker]) -> str | None:
+    """Why none of the workers that are alive runs this kind; None where one does."""
+    if any(kind in worker.kinds for worker in alive):
+        return None
+    if not alive:
+        return "No worker is alive. Start one with 'backburner up' or 'backburner worker'."
+    reasons = {worker.unavailable[kind] for worker in alive if kind in worker.unavailable}
+    return " ".join(sorted(reasons)) or "No worker that is alive offers it."
+
+
 def short(text: str) -> str:
     """Its first line, and of that not too much."""
     line = next(iter(text.strip().splitlines()), "")

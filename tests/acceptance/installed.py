@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ class Installation:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.command: Sequence[str] = (BACKBURNER,)
         unset = ("DATABASE_URL", "REDIS_URL", "BACKBURNER_PORT")
         self.environment = {name: value for name, value in os.environ.items() if name not in unset} | {
             "BACKBURNER_HOME": str(home),
@@ -25,7 +26,7 @@ class Installation:
     def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """A command to its end, which must be good unless `check` is off."""
         ended = subprocess.run(
-            [BACKBURNER, *command], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            [*self.command, *command], env=self.environment, capture_output=True, text=True, timeout=120, check=False
         )
         assert not check or ended.returncode == 0, f"{command}: {ended.stdout}\n{ended.stderr}\n{self.log}"
         return ended

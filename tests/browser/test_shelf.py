@@ -159,6 +159,17 @@ async def test_every_page_is_accessible_and_fits(shelf: Shelf, scheme: str, widt
     await look("sign-in", f"/sign-in?key={await shelf.backburner.sign_in_link()}")
     await page.get_by_role("button", name="Sign in").click()
     await look("empty")
+    await look("new", "/new")
+    await look("a form", "/new/presentation")
+    await page.get_by_label("Slides").fill("# Tides")
+    await page.get_by_role("combobox", name="Subject").fill("x" * 120)
+    await page.get_by_label("Title").evaluate(
+        "field => { field.removeAttribute('maxlength'); field.value = 'x'.repeat(300) }"
+    )
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("alert")).to_contain_text("300 characters are too many")
+    await look("a form sent back")
+    await page.goto("/")
     deck = await shelf.done("presentation", {"slides": DECK}, subject="Tides & harbours")
     await shelf.done("page", {"content": "# Notes\n\nText"}, title="A" * 150)
     failed = (await shelf.backburner.create("page", {"content": "# Notes"}, title="To be cancelled")).id

@@ -185,6 +185,75 @@ async def test_any_subject_has_a_page(
     assert titles((await person.get(link[1].replace("&amp;", "&"))).text) == ["Filed"]
 
 
+# ------------------------------------------------------------------------------------------------------ by hand
+
+
+async def test_what_can_be_asked_for_is_listed_and_what_cannot_says_why(
+    person: httpx2.AsyncClient, hands: Hands
+) -> None:
+    page = (await person.get("/new")).text
+
+    assert 'href="/new/page"' in page
+    assert "drill" not in page, "it is for programs only"
+
+
+async def test_a_kind_that_no_worker_runs_cannot_be_chosen(person: httpx2.AsyncClient) -> None:
+    page = (await person.get("/new")).text
+
+    assert "/new/page" not in page
+    assert "No worker is alive" in page
+
+
+async def test_a_job_is_created_from_its_kinds_form(
+    person: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    form = (await person.get("/new/page")).text
+    assert 'name="values/content"' in form
+    assert "Default" not in form
+
+    page = await send(
+        person, "/new/page", **{"values/content": "# Tides\r\n\r\nTwice a day.", "values/theme": "0", "subject": "Sea"}
+    )
+
+    (job,) = (await backburner.jobs()).jobs
+    assert str(page.url).endswith(f"/jobs/{job.id}")
+    assert "It is on the back burner. It will lie under Sea." in page.text
+    assert (job.kind, job.subject, job.args) == (
+        "page", "Sea", {"content": "# Tides\n\nTwice a day.", "theme": "auto"},
+    )  # fmt: skip
+    assert (await ended(backburner, hands, job.id)).status == "completed"
+
+
+async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_created(
+    person: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    fields = {"values/question": "Buy it?", "values/form": "{price}", "title": "A price", "values/who": "x" * 200}
+    answer = await person.post("/new/approval", data=fields, headers=OURS)
+
+    assert answer.status_code == 422
+    assert "This is to be JSON" in answer.text
+    assert "Buy it?" in answer.text
+    assert 'value="A price"' in answer.text
+    assert (await backburner.jobs()).jobs == []
+
+    fields["values/form"] = ""
+    answer = await person.post("/new/approval", data=fields, headers=OURS)
+
+    assert answer.status_code == 422
+    assert re.search(r'class="field as-line bad">\s*<label for="[^"]*">Who', answer.text)
+    assert (await backburner.jobs()).jobs == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_what_was_typed_is_shown_again_as_text(person: httpx2.AsyncClient, hands: Hands, text: str) -> None:
+    answer = await person.post(
+        "/new/page", data={"values/content": "", "title": text, "subject": text, "values/theme": text}, headers=OURS
+    )
+
+    assert answer.status_code == 422
+    assert acting(answer.text) == []
+
+
 # ------------------------------------------------------------------------------------------------------------ moving
 
 

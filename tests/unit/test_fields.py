@@ -24,6 +24,7 @@ class Form(BaseModel):
     is_urgent: bool = False
     may_wait: bool | None = None
     tags: list[str] = ["a"]
+    places: list[tuple[int, int]] = []
     note: str | None = None
 
 
@@ -47,7 +48,7 @@ def test_fields_stand_in_the_order_of_the_form_and_have_its_words() -> None:
 
     assert [each.name for each in made] == list(Form.model_fields)
     assert [each.sort for each in made] == [
-        "line", "text", "number", "number", "choice", "choice", "tick", "choice", "json", "line",
+        "line", "text", "number", "number", "choice", "choice", "tick", "choice", "lines", "json", "line",
     ]  # fmt: skip
     assert (made[0].label, made[0].about, made[0].is_required) == ("Headline", "Above the post.", True)
     assert made[6].label == "Is urgent"
@@ -65,14 +66,15 @@ def test_what_nobody_touched_gives_the_defaults() -> None:
 def test_what_is_filled_in_arrives_in_its_type() -> None:
     filled_in = sent(
         title=" Tides ", text="a\r\nb", words="7", share="0.5", colour="0", size="1", is_urgent="1", may_wait="1",
-        tags='["x", "y"]', note="",
+        tags=" x\r\ny\r\n", places="[[1, 2]]", note="",
     )  # fmt: skip
     given, problems = fields.values(fields.filled(form(), filled_in))
 
     assert problems == []
     assert given == {
         "title": " Tides ", "text": "a\nb", "words": 7, "share": 0.5, "colour": "red", "size": 2, "is_urgent": True,
-        "may_wait": False, "tags": ["x", "y"], "note": None,
+        "may_wait": False, "tags": ["x", "y"], "places": [[1, 2]],
+        "note": None,
     }  # fmt: skip
 
 
@@ -84,8 +86,8 @@ def test_what_is_filled_in_arrives_in_its_type() -> None:
         ("words", "many"),
         ("share", "1e999"),
         ("share", "nan"),
-        ("tags", "[1,"),
-        ("tags", "NaN"),
+        ("places", "[1,"),
+        ("places", "NaN"),
     ],
 )
 def test_what_cannot_be_read_is_said_beside_its_field(name: str, text: str) -> None:
@@ -94,6 +96,25 @@ def test_what_cannot_be_read_is_said_beside_its_field(name: str, text: str) -> N
 
     (wrong,) = [each for each in fields.with_problems(asked, problems) if each.error]
     assert (wrong.name, wrong.text) == (name, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("one\ntwo\n\n", ["one", "two"]),
+        ("# Tides\n\nTwice a day", ["# Tides\n\nTwice a day"]),
+        (
+            "# Tides\n\nTwice a day\n---\n## Why\n\n- the moon\n---\n",
+            ["# Tides\n\nTwice a day", "## Why\n\n- the moon"],
+        ),
+        ("a -- b\n----", ["a -- b", "----"]),
+    ],
+)
+def test_a_list_of_texts_is_written_line_by_line_or_parted_by_rules(text: str, parts: list[str]) -> None:
+    given, problems = fields.values(fields.filled(form(), {**as_shown(form()), **sent(title="Tides", tags=text)}))
+
+    assert problems == []
+    assert given["tags"] == parts
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from agent_tools.jobs.job import Worker
 from agent_tools.jobs.kinds import Kind
+from agent_tools.jobs.why import unavailable
 from sql.door import SubjectCount
 from web.api import replies
 from web.api.operation import Caller
@@ -34,24 +35,17 @@ async def list_subjects(caller: Caller) -> Response:
 
 
 def _kind(kind: Kind, alive: Sequence[Worker]) -> Mapping[str, Any]:
-    is_available = any(kind.name in worker.kinds for worker in alive)
+    reason = unavailable(kind.name, alive)
     told = {
         "name": kind.name,
         "description": kind.description,
         "aliases": list(kind.aliases),
         "timeout_s": kind.timeout_s,
         "args_schema": kind.schema,
-        "available": is_available,
+        "available": reason is None,
     }
     usually = {"usually": kind.usually} if kind.usually else {}
-    return told | usually | ({} if is_available else {"reason": _why_not(kind, alive)})
-
-
-def _why_not(kind: Kind, alive: Sequence[Worker]) -> str:
-    if not alive:
-        return "No worker is alive. Start one with 'backburner up' or 'backburner worker'."
-    reasons = {worker.unavailable[kind.name] for worker in alive if kind.name in worker.unavailable}
-    return " ".join(sorted(reasons)) or "No worker that is alive offers it."
+    return told | usually | ({"reason": reason} if reason else {})
 
 
 def _count(counts: Sequence[SubjectCount]) -> dict[str, Any]:

@@ -27,8 +27,10 @@ BREATH_S = 0.5
 """Between two faults: enough for the jobs of the one before to move, too little for calm."""
 _SETTLES = ("completed", "failed", "retrying", "waiting", "given_back")
 _MOVED = """SELECT min(first) AS first, max(first) AS last FROM (
-              SELECT extract(epoch FROM min(at) - %(since)s)::float8 AS first FROM job_events
-               WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(settles)s) AND at > %(since)s GROUP BY job_id) AS each_job"""
+              SELECT greatest(0, extract(epoch FROM min(at) - %(since)s))::float8 AS first FROM job_events
+               WHERE job_id = ANY (%(jobs)s) AND type = ANY (%(settles)s)
+                 -- None of them was seen to have ended by then: an end with an earlier time was committed since.
+                 AND (at > %(since)s OR type IN ('completed', 'failed')) GROUP BY job_id) AS each_job"""
 
 
 @dataclass(frozen=True)
