@@ -33,8 +33,9 @@ _ROWS = f"""
          nextval('fences'), now(), CASE n % 20 WHEN 1 THEN 'outside' WHEN 2 THEN 'jobs' ELSE 'person' END, 'it',
          CASE n % 20 WHEN 1 THEN now() + interval '1 day' END
     FROM generate_series(1, {MANY}) AS n, (SELECT tenant_id, id FROM principals WHERE role = 'agent' LIMIT 1) AS agent;
-  INSERT INTO asks (tenant_id, job_id, name, question, choices, shown, shown_hash)
-  SELECT tenant_id, id, 'it', 'Publish this?', '["approve", "reject"]', '{{"text": "A page."}}', '\\x00'
+  INSERT INTO asks (tenant_id, job_id, name, question, choices, shown, shown_hash, asked_at)
+  SELECT tenant_id, id, 'it', 'Publish this?', '["approve", "reject"]', '{{"text": "A page."}}', '\\x00',
+         now() - random() * interval '30 days'
     FROM jobs WHERE waiting_for = 'person';
   INSERT INTO job_links (tenant_id, job_id, after_id)
   SELECT tenant_id, id, translate(lpad(to_hex(3), 13, '0'), 'ilou', 'wxyz') FROM jobs WHERE waiting_for = 'jobs';
