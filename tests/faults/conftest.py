@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 from rig.book import Book
-from rig.processes import LOOPS, Program, Start, StartWorker, announced, environment
+from rig.homes import processes_of
+from rig.processes import LOOPS, Program, Start, StartWorker, announced, end, environment
 from rig.proxy import Proxy
 from rig.receiver import Receiver
 
+from agent_tools.embedded import Home
 from agent_tools.settings import Settings
 
 
@@ -76,3 +78,12 @@ def folder() -> Iterator[Path]:
     made.chmod(0o711)
     yield made
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def home(folder: Path) -> Iterator[Home]:
+    """Of a whole installation; whatever works in it afterwards is ended."""
+    made = Home(folder / "home")
+    yield made
+    for pid in processes_of(made):
+        end(pid)
