@@ -4,6 +4,17 @@ from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.asks import Answer
 from agent_tools.jobs.context import GiveUp, JobContext, TryAgain
 from agent_tools.jobs.kinds import job_kind
-from agent_tools.jobs.signature import Needs, RequiredUnless
+from agent_tools.jobs.signature import Needs, Person, RequiredUnless
 
-__all__ = ["Answer", "Artifact", "GiveUp", "JobContext", "Needs", "RequiredUnless", "Result", "TryAgain", "job_kind"]
+__all__ = [
+    "Answer",
+    "Artifact",
+    "GiveUp",
+    "JobContext",
+    "Needs",
+    "Person",
+    "RequiredUnless",
+    "Result",
+    "TryAgain",
+    "job_kind",
+]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from agent_tools import bell
-from agent_tools.answers import checked
+from agent_tools.answers import Said, checked
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.changes import with_changes
 from agent_tools.jobs import why as reasons
@@ -33,10 +33,11 @@ from agent_tools.jobs.errors import (
     NotYours,
     Problem,
 )
-from agent_tools.jobs.job import Event, Job, StoredArtifact, Worker, job_id
-from agent_tools.jobs.kinds import Kind, Kinds, load_kinds, refuse_unstorable
+from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
+from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
 from agent_tools.requests import (
     NewJob,
+    Parsed,
     as_sent,
     ask_cursor_after,
     ask_place,
@@ -225,6 +226,7 @@ class Backburner:
     ) -> list[Receipt]:
         parsed = parse_all(jobs, self.kinds) if is_batch else [parse_one(jobs[0], self.kinds)]
         await self._refuse_unavailable([kind for kind, _ in parsed], is_batch)
+        await self._refuse_strangers(parsed, is_batch)
         request_hash = hash_of([as_sent(job) for job in jobs])
         rows = [
             {
@@ -238,7 +240,7 @@ class Backburner:
         created = await self._store.create(
             self.who.tenant, self.who.principal, rows, guard_s=GUARD_S, is_batch=is_batch
         )
-        await self._ring(
+        await self.ring(
             Ring(made.id, made.dispatch, made.queue, self.who.tenant, made.priority)
             for made in created
             if made.created and made.dispatch
@@ -258,7 +260,27 @@ class Backburner:
             listed = " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5])
             raise KindUnavailable(f"Nothing was created. {listed}", problems)
 
-    async def _ring(self, rings: Iterable[Ring]) -> None:
+    async def _refuse_strangers(self, parsed: Sequence[Parsed], is_batch: bool) -> None:
+        named = [
+            (f"jobs/{number}/{field}" if is_batch else field, row["args"][field])
+            for number, (kind, row) in enumerate(parsed)
+            for field in kind.people
+            if row["args"][field] is not None
+        ]
+        if not named:
+            return
+        people = [each.name for each in await self.known() if each.is_person]
+        here = {name.casefold() for name in people}
+        problems = [
+            Problem(field, f"'{name}' is nobody here. There are: {', '.join(people)}.")
+            for field, name in named
+            if name.casefold() not in here
+        ]
+        if problems:
+            raise BadRequest(f"Nothing was created. {listed(problems)}", problems)
+
+    async def ring(self, rings: Iterable[Ring]) -> None:
+        """Tell workers of jobs that are due."""
         # The rows are kept: where Redis is away or slow, the sweep rings.
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(_RING_PATIENCE_S):
@@ -276,6 +298,14 @@ class Backburner:
         found = await self._store.jobs(self.who.tenant, wanted, limit=limit + 1)
         page = found[:limit]
         return JobPage(page, cursor_after(page[-1]) if len(found) > limit else None)
+
+    async def batch(self, batch_id: str) -> Batch:
+        """How far the jobs are that were created together. Raises JobNotFound where there are none."""
+        refuse_unstorable({"batch_id": batch_id})
+        found = await self._store.batch(self.who.tenant, batch_id.strip().lower())
+        if found is None:
+            raise JobNotFound(f"There is no batch '{batch_id[:40]}'. Its id is the batch_id that its creation gave.")
+        return found
 
     async def subjects(self) -> Sequence[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None: under none."""
@@ -455,27 +485,81 @@ class Backburner:
         *,
         values: Mapping[str, Any] | None = None,
         notes: str | None = None,
+        edited: str | None = None,
         shown_hash: str | None = None,
         own: bool = True,
     ) -> Ask:
         """Answer a question, by its number or, where it asks only one, by its job. Gives it as it is now.
 
         The first answer counts. With `shown_hash` it counts only for exactly what that stands for. `own=False` refuses an
-        answer from whoever created the job. Raises Conflict where somebody was faster (who, when, what) or something else
-        is shown now, NotNow where nobody asks any longer, BadRequest for what fits neither choices nor form, NotYours.
+        answer from whoever created the job. What is put to a person who is here only they answer, and whoever holds the
+        scope `admin`. Raises Conflict where somebody was faster (who, when, what) or something else is shown now, NotNow
+        where nobody asks any longer, BadRequest for what fits neither choices nor form, NotYours.
         """
         meant = await self.ask(ask)
-        answer = checked(meant, decision, values, notes) if meant.is_open else {"decision": decision}
-        given = {"ask": meant.id, "answer": answer, "shown_hash": shown_hash}
-        (answered,) = await self._store.answer(self.who.tenant, self.who.principal, [given], own=own)
-        if answered.outcome != "answered":
-            raise _not_answered(meant, answered, await self.now())
-        if answered.dispatch is not None:
-            await self._ring(
-                [Ring(meant.job, answered.dispatch, str(answered.queue), self.who.tenant, answered.priority or 0)]
-            )
-        await self._tell(Changes(jobs=[meant.job]))
-        return replace(meant, answer=answered.answer, answered_at=answered.at, answered_by=answered.by_name)
+        (became,) = await self._answer([(meant, Said(decision, values, notes, edited, shown_hash))], own=own)
+        if isinstance(became, BackburnerError):
+            raise became
+        return became
+
+    async def answer_all(self, answers: Sequence[tuple[int, Said]], *, own: bool = True) -> list[Ask | BackburnerError]:
+        """Answer many questions by their numbers, each for itself, in one go; gives for each what `answer` gives or raises."""
+        found = {ask.id: ask for ask in await self.asked([number for number, _ in answers])}
+        known = [(found[number], said) for number, said in answers if number in found]
+        became = iter(await self._answer(known, own=own))
+        return [
+            next(became) if number in found else AskNotFound(f"There is no question {number} here.")
+            for number, _ in answers
+        ]
+
+    async def answer_batch(self, batch_id: str, said: Said, *, own: bool = True) -> dict[int, Ask | BackburnerError]:
+        """Answer alike what the jobs of a batch ask now: number → what `answer` gives or raises.
+
+        Raises JobNotFound for no batch, NotNow where nothing is asked.
+        """
+        batch = await self.batch(batch_id)
+        asks = await self._store.asks(self.who.tenant, AskFilter(batch_id=batch.id), limit=MAX_BATCH)
+        if not asks:
+            raise NotNow(f"No job of the batch {batch.id} asks anything: {batch.said}.")
+        became = await self._answer([(ask, replace(said, shown_hash=ask.shown_hash)) for ask in asks], own=own)
+        return dict(zip([ask.id for ask in asks], became, strict=True))
+
+    async def _answer(self, answers: Sequence[tuple[Ask, Said]], *, own: bool) -> list[Ask | BackburnerError]:
+        became: dict[int, Ask | BackburnerError] = {}
+        fit: list[tuple[int, dict[str, Any]]] = []
+        for nth, (ask, said) in enumerate(answers):
+            try:
+                refuse_unstorable({"decision": said.decision, "shown_hash": said.shown_hash})
+                answer = checked(ask, said) if ask.is_open else {"decision": said.decision}
+                fit.append((nth, {"ask": ask.id, "answer": answer, "shown_hash": said.shown_hash}))
+            except BadRequest as error:
+                became[nth] = error
+        if fit:
+            became |= await self._put_down(answers, fit, own=own)
+        return [became[nth] for nth in range(len(answers))]
+
+    async def _put_down(
+        self, answers: Sequence[tuple[Ask, Said]], fit: Sequence[tuple[int, dict[str, Any]]], *, own: bool
+    ) -> dict[int, Ask | BackburnerError]:
+        """Write down answers that fit, all by one call: nth → what became of it."""
+        tenant, rows = self.who.tenant, [row for _, row in fit]
+        for_others = "admin" in self.who.scopes
+        outcomes = await self._store.answer(tenant, self.who.principal, rows, own=own, for_others=for_others)
+        became: dict[int, Ask | BackburnerError] = {}
+        now = None if all(each.outcome == "answered" for each in outcomes) else await self.now()
+        for (nth, _), each in zip(fit, outcomes, strict=True):
+            ask = answers[nth][0]
+            answered = replace(ask, answer=each.answer, answered_at=each.at, answered_by=each.by_name)
+            became[nth] = answered if each.outcome == "answered" or now is None else _not_answered(ask, each, now)
+        counted = [each for each in outcomes if each.outcome == "answered"]
+        await self.ring(
+            Ring(str(each.job), each.dispatch, str(each.queue), tenant, each.priority or 0)
+            for each in counted
+            if each.dispatch is not None
+        )
+        if counted:
+            await self._tell(Changes(jobs=[str(each.job) for each in counted]))
+        return became
 
     async def ask(self, ask: int | str) -> Ask:
         """One question, by its number or by its job. Raises AskNotFound, JobNotFound, NotNow where the job asks nothing, BadRequest where it asks much."""
@@ -559,10 +643,16 @@ class Backburner:
                 f"There is no subject '{subject}', but there is '{names[near[0]]}'. Use that name, or create_subject=true for a new one."
             )
 
+    async def cancel_batch(self, batch_id: str, reason: str | None = None) -> Ended:
+        """Stop those jobs of a batch that have not ended. Raises JobNotFound for no batch."""
+        batch = await self.batch(batch_id)
+        unended = Filter(batch_id=batch.id, status=[str(each) for each in JobStatus if not each.is_final])
+        return await self.cancel(await self._store.ids(self.who.tenant, unended, limit=MAX_MOVE), reason)
+
     async def cancel(self, ids: Sequence[str], reason: str | None = None) -> Ended:
         """Stop jobs that have not ended. A running one is told at once."""
         refuse_unstorable({"reason": reason})
-        wanted = [job.id for job in await self._get(ids)]
+        wanted = [job.id for job in await self._get(ids)] if ids else []
         stopped = await self._store.cancel(self.who.tenant, self.who.principal, wanted, reason)
         running = {each.id: each.fence for each in stopped if each.fence is not None}
         await self._tell(Changes(jobs=[each.id for each in stopped], cancelled=running))
@@ -650,6 +740,11 @@ def _not_answered(ask: Ask, answered: Answered, now: datetime) -> BackburnerErro
             )
         case "own":
             return NotYours("Whoever asked for this job may not answer its question; somebody else has to.")
+        case "theirs":
+            return NotYours(
+                f"This is put to {ask.for_person}, and nobody else answers it. If they cannot, an operator does: with a token "
+                f"that has the scope 'admin', or by 'backburner jobs answer {ask.job}' where Backburner runs."
+            )
         case "gone":
             return AskNotFound(f"There is no question {ask.id} here.")
     return NotNow(f"Nobody asks this any longer: {ask.job} went on without it, or has ended.")

@@ -4,6 +4,7 @@ import secrets
 from typing import NamedTuple
 
 from agent_tools.app import Backburner
+from agent_tools.bell import Ring
 from agent_tools.jobs import callbacks
 from agent_tools.jobs.errors import BackburnerError, JobNotFound
 from agent_tools.jobs.job import job_id
@@ -56,9 +57,15 @@ class Keys:
         if not callbacks.is_ours(await self._hands.secret(), job_id(job), proof):
             raise JobNotFound("This address was not given out here.")
 
-    async def call_back(self, job: str) -> bool:
-        """Have the job look at once; False where it waits for nothing outside (any longer)."""
-        return await self._hands.nudge(job_id(job))
+    async def call_back(self, job: str) -> list[Ring]:
+        """Have the job look at once, where it waits for something outside; gives what is to be rung for that.
+
+        What the caller does not ring, the sweep does a moment later.
+        """
+        if not await self._hands.nudge(job_id(job)):
+            return []
+        await self._hands.wake()
+        return [Ring(due.id, due.dispatch, due.queue, due.tenant, due.priority) for due in await self._hands.ring()]
 
 
 def require(backburner: Backburner, scope: str) -> None:

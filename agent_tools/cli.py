@@ -17,12 +17,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from agent_tools import terminal
+from agent_tools.answers import Said
 from agent_tools.app import AGENT_SCOPES, Backburner, Ended
 from agent_tools.auth import Keys
 from agent_tools.embedded import Home, Runtime
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
-from agent_tools.jobs.job import Job, JobStatus
+from agent_tools.jobs.job import Batch, Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
@@ -290,21 +291,25 @@ def list_jobs(
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; repeat for more.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only under this subject; 'unorganised' for none.")] = None,
     waiting: Annotated[Waiting | None, typer.Option(help="Only those that wait for this.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only this batch, and how far it is.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    wanted = job_filter(status=status, kind=kind, subject=subject, waiting_for=waiting)
+    wanted = job_filter(status=status, kind=kind, subject=subject, waiting_for=waiting, batch_id=batch)
 
-    async def read() -> tuple[Sequence[Job], datetime]:
+    async def read() -> tuple[Sequence[Job], Batch | None, datetime]:
         async with Backburner.open() as backburner:
-            return (await backburner.jobs(wanted, limit=limit)).jobs, await backburner.now()
+            progress = await backburner.batch(batch) if batch else None
+            return (await backburner.jobs(wanted, limit=limit)).jobs, progress, await backburner.now()
 
-    found, now = _run(read())
+    found, progress, now = _run(read())
     if as_json:
         _print_json([_as_json(job) for job in found])
-    else:
-        terminal.print_jobs(found, now)
+        return
+    if progress:
+        terminal.print_batch(progress)
+    terminal.print_jobs(found, now)
 
 
 @jobs.command("show")
@@ -348,30 +353,52 @@ def answer_ask(
         str, typer.Argument(metavar="ID", help="A job's id or, where it asks several, a question's number.")
     ],
     decision: Annotated[str | None, typer.Argument(help="One of the choices; none where there is only a form.")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="ID is a batch's: answer alike what all of it ask.")] = False,
+    edited: Annotated[
+        str | None, typer.Option(help="The text that is shown as you changed it, where it may be; @file reads a file.")
+    ] = None,
     notes: Annotated[str | None, typer.Option(help="A reason, or what should be different.")] = None,
     value: Annotated[
         list[str] | None, typer.Option(help="A field of the form, as name=value; repeat for more.")
     ] = None,
 ) -> None:
-    """Answer what a job asks, as the owner of this installation. The first answer counts."""
+    """Answer what a job asks, as the owner of this installation, also what is put to others. The first answer counts."""
+    text = _arguments([f"edited={edited}"])["edited"] if edited and edited.startswith("@") else edited
 
-    async def give() -> Ask:
-        async with Backburner.open(name="owner") as backburner:
+    async def give() -> Sequence[Ask | BackburnerError]:
+        async with Backburner.open(name="owner") as opened:
+            # Whoever sits at this terminal has the database: nobody is kept from helping where a person has left.
+            backburner = opened.acting_as(opened.who._replace(scopes=("admin",)))
+            given = _arguments(value or [])
+            if batch:
+                return [*(await backburner.answer_batch(ask, Said(decision, given or None, notes, text))).values()]
             meant = await backburner.ask(ask)
-            values = _typed(_arguments(value or []), meant.form) if value or meant.form else None
-            return await backburner.answer(meant.id, decision, values=values, notes=notes)
+            values = _typed(given, meant.form) if value or meant.form else None
+            return [await backburner.answer(meant.id, decision, values=values, notes=notes, edited=text)]
 
-    answered = _run(give())
-    terminal.say(f"Answered {answered.job}: {decision or 'with the form'}. It goes on.")
+    became = _run(give())
+    for each in became:
+        if isinstance(each, Ask):
+            terminal.say(f"Answered {each.job}: {decision or 'with the form'}. It goes on.")
+        else:
+            terminal.complain(str(each))
+    if not all(isinstance(each, Ask) for each in became):
+        raise typer.Exit(1)
 
 
 @jobs.command("cancel")
-def cancel_jobs(ids: JobIds, reason: Annotated[str | None, typer.Option(help="Kept in the events.")] = None) -> None:
+def cancel_jobs(
+    ids: Annotated[list[str] | None, typer.Argument(help="Job ids, as 'jobs list' shows them.")] = None,
+    batch: Annotated[str | None, typer.Option(help="All of this batch that have not ended.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Kept in the events.")] = None,
+) -> None:
     """Stop jobs that have not ended."""
+    if bool(ids) == bool(batch):
+        raise BadRequest("Say which jobs: either their ids or --batch.")
 
     async def cancel() -> Ended:
         async with Backburner.open() as backburner:
-            return await backburner.cancel(ids, reason)
+            return await (backburner.cancel_batch(batch, reason) if batch else backburner.cancel(ids or [], reason))
 
     _report(_run(cancel()), "Cancelled")
 

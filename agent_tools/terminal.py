@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 from agent_tools.app import Backburner
-from agent_tools.jobs.asks import Ask
-from agent_tools.jobs.job import Event, Job, JobStatus
+from agent_tools.jobs.asks import Ask, needs_form
+from agent_tools.jobs.job import Batch, Event, Job, JobStatus
 from agent_tools.jobs.kinds import Kinds
 from agent_tools.jobs.why import short
 
@@ -55,9 +55,7 @@ def print_jobs(jobs: Sequence[Job], now: datetime) -> None:
     if not jobs:
         say("No jobs. Create one: backburner run page content='# Hello'")
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("ID", "Kind", "Status", "Subject", "Title", "Created"):
-        table.add_column(column, no_wrap=column in ("ID", "Status", "Created"), header_style="bold")
+    table = _table("ID*", "Kind", "Status*", "Subject", "Title", "Created*")
     for job in jobs:
         subject = job.subject or "[bright_black]unorganised[/]"
         age = _ago((now - job.created_at).total_seconds())
@@ -73,9 +71,7 @@ def print_asks(asks: Sequence[Ask], now: datetime) -> None:
     if not asks:
         say("Nobody is asked anything.")
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("Ask", "Job", "Question", "Choices", "Wants", "Asked"):
-        table.add_column(column, no_wrap=column in ("Ask", "Job", "Asked"), header_style="bold")
+    table = _table("Ask*", "Job*", "Question", "Choices", "Wants", "Asked*")
     for ask in asks:
         age = _ago((now - ask.asked_at).total_seconds())
         among = ", ".join(ask.choices) or "a form"
@@ -83,6 +79,19 @@ def print_asks(asks: Sequence[Ask], now: datetime) -> None:
             str(ask.id), ask.job, escape(short(ask.question)), escape(among), escape(ask.for_person or "anybody"), age
         )
     out.print(table)
+
+
+def _table(*columns: str) -> Table:
+    """An empty one; what is in a column marked * is never broken."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.rstrip("*"), no_wrap=column.endswith("*"), header_style="bold")
+    return table
+
+
+def print_batch(batch: Batch) -> None:
+    """How far it is."""
+    out.print(f"[bold]Batch {escape(batch.id)}[/]  {batch.percent} %  {escape(batch.said)}", soft_wrap=True)
 
 
 def print_job(job: Job, why: str, events: Sequence[Event], paths: Mapping[str, str], asks: Sequence[Ask] = ()) -> None:
@@ -118,7 +127,7 @@ def _print_ask(ask: Ask) -> None:
         command = " ".join(
             part for part in ("backburner jobs answer", ask.job, shlex.quote(choice) if choice else "") if part
         )
-        out.print(f"  {escape(command + values)}", soft_wrap=True)
+        out.print(f"  {escape(command + (values if needs_form(ask.choices, choice or None) else ''))}", soft_wrap=True)
 
 
 def print_made(backburner: Backburner, job: Job) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agent_tools.answers import Said as Sent
 from agent_tools.answers import checked
 from agent_tools.jobs import callbacks
 from agent_tools.jobs.artifact_store import ArtifactStore
@@ -141,7 +142,7 @@ class _Rehearsal:
             self._reactions[key] = Reaction(None, None, None, is_expired=True)
             return
         values = said.values.model_dump(mode="json") if isinstance(said.values, BaseModel) else said.values
-        answer = checked(ask, said.decision, values, said.notes)
+        answer = checked(ask, Sent(said.decision, values, said.notes, said.edited))
         at, by = said.at or datetime.now(UTC), said.by or "somebody"
         self._asks.append(replace(ask, answer=answer, answered_at=at, answered_by=by))
         self._reactions[key] = Reaction(answer, at, by, is_expired=False)

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agent_tools.jobs.asks import Ask
-from agent_tools.jobs.job import Job, StoredArtifact
+from agent_tools.jobs.job import Batch, Job, StoredArtifact
 from agent_tools.jobs.why import short
 from agent_tools.requests import PRIORITIES
 
@@ -112,7 +112,22 @@ def asked_in_short(ask: Ask, addresses: Addresses) -> dict[str, Any]:
             "question": short(ask.question),
             "choices": list(ask.choices),
             "form": list((ask.form or {}).get("properties", ())),
+            "for_person": ask.for_person,
             "answer_url": addresses.page(ask.job),
+        }
+    )
+
+
+def batch(batch: Batch) -> dict[str, Any]:
+    """How far a batch is."""
+    return present(
+        {
+            "batch_id": batch.id,
+            "done": batch.done,
+            "of": batch.of,
+            "percent": batch.percent,
+            "by_status": {str(status): count for status, count in batch.counts.items()},
+            "asks_open": batch.asks,
         }
     )
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from psycopg.types.json import Jsonb
 
 from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
-from agent_tools.jobs.job import Event, Job, Worker
+from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
@@ -54,7 +54,7 @@ class Cancelled(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What became of an answer: `outcome` answered, taken, changed, expired, ended, own or gone (see answer_asks).
+    """What became of an answer: `outcome` answered, taken, changed, expired, ended, own, theirs or gone (see answer_asks).
 
     `by_name`, `at` and `answer` are of the answer that is in force. `dispatch` is None where the job is not to be rung.
     """
@@ -168,9 +168,19 @@ class DoorStore:
         batch = {"tenant": tenant, "principal": principal, "jobs": list(ids), "reason": reason}
         return [Cancelled(**row) for row in await self._call("SELECT id, fence FROM cancel_jobs(%s)", batch)]
 
-    async def answer(self, tenant: int, principal: int, answers: Sequence[Fields], *, own: bool) -> list[Answered]:
-        """Each for itself, in order. `own`: whether the principal may answer what it asked itself."""
-        batch = {"tenant": tenant, "principal": principal, "own": own, "answers": list(answers)}
+    async def answer(
+        self, tenant: int, principal: int, answers: Sequence[Fields], *, own: bool, for_others: bool = False
+    ) -> list[Answered]:
+        """Each for itself, in order. `own`: whether the principal may answer what it asked itself; `for_others`: what is put
+        to somebody else.
+        """
+        batch = {
+            "tenant": tenant,
+            "principal": principal,
+            "own": own,
+            "for_others": for_others,
+            "answers": list(answers),
+        }
         text = "SELECT place, outcome, ask, job, by_name, at, answer, dispatch, queue, priority FROM answer_asks(%s) ORDER BY place"
         return [Answered(**row) for row in await self._call(text, batch)]
 
@@ -239,6 +249,12 @@ class DoorStore:
         where, parameters = _where(wanted)
         text = f"{queries()['ids']} {where} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
         return [row["id"] for row in await self._read(tenant, text, {**parameters, "limit": limit})]
+
+    async def batch(self, tenant: int, batch_id: str) -> Batch | None:
+        """How far a batch is; None where no job of it is kept."""
+        found = await self._read(tenant, queries()["batch"], {"batch": batch_id})
+        counts = {JobStatus(row["status"]): int(row["jobs"]) for row in found}
+        return Batch(batch_id, counts, sum(int(row["asks"]) for row in found)) if found else None
 
     async def subjects(self, tenant: int) -> list[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None is the unorganised ones."""

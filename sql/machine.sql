@@ -231,7 +231,8 @@ END $$;
 
 -- Questions: open → answered, once; and the jobs that are parked for them waiting → queued, to be rung by the caller. Each
 -- for itself: `outcome` is answered · taken (who was first, when, with what) · changed (something else is shown now) ·
--- expired · ended · own (the asker may not answer itself) · gone (no such question here).
+-- expired · ended · own (the asker may not answer itself) · theirs (it is put to somebody else who is here) · gone (no such
+-- question here).
 CREATE OR REPLACE FUNCTION answer_asks(batch jsonb)
   RETURNS TABLE (place int, outcome text, ask bigint, job text, by_name text, at timestamptz, answer jsonb, dispatch int, queue text, priority smallint)
   LANGUAGE plpgsql AS $$
@@ -258,8 +259,13 @@ BEGIN
                     SELECT FROM asks o WHERE o.tenant_id = a.tenant_id AND o.job_id = a.job_id AND o.name = a.name AND o.id <> a.id AND o.withdrawn_at IS NULL)
                     THEN 'changed'
                   WHEN a.withdrawn_at IS NOT NULL OR j.finished_at IS NOT NULL THEN 'ended'
-                  WHEN a.shown_hash <> decode(given.shown_hash, 'hex') THEN 'changed'
+                  WHEN encode(a.shown_hash, 'hex') <> given.shown_hash THEN 'changed'
                   WHEN j.principal_id = the_principal AND NOT (batch ->> 'own')::boolean THEN 'own'
+                  WHEN NOT coalesce((batch ->> 'for_others')::boolean, false) AND EXISTS (
+                    SELECT FROM principals o WHERE o.tenant_id = a.tenant_id AND o.role = 'person' AND lower(o.name) = lower(a.for_person))
+                    AND NOT EXISTS (
+                    SELECT FROM principals me WHERE me.tenant_id = a.tenant_id AND me.id = the_principal AND lower(me.name) = lower(a.for_person))
+                    THEN 'theirs'
                   ELSE 'answered' END AS outcome
         FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
        WHERE a.tenant_id = the_tenant AND a.id = given.ask

@@ -13,6 +13,7 @@ import redis
 
 from agent_tools.app import Backburner
 from agent_tools.embedded import Home, Servers
+from agent_tools.jobs.kinds import Kinds
 from agent_tools.settings import Settings
 from sql.migrate import migrate
 from worker.hands import Hands, open_hands
@@ -72,14 +73,20 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def backburner(settings: Settings) -> AsyncIterator[Backburner]:
-    async with Backburner.open(settings) as opened:
+def offered() -> Kinds | None:
+    """The kinds of jobs there are, for files that test with others; None: those that are installed."""
+    return None
+
+
+@pytest.fixture
+async def backburner(settings: Settings, offered: Kinds | None) -> AsyncIterator[Backburner]:
+    async with Backburner.open(settings, kinds=offered) as opened:
         yield opened
 
 
 @pytest.fixture
-async def hands(settings: Settings) -> AsyncIterator[Hands]:
-    async with open_hands(settings) as opened:
+async def hands(settings: Settings, offered: Kinds | None) -> AsyncIterator[Hands]:
+    async with open_hands(settings, offered) as opened:
         yield opened
 
 

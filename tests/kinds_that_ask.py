@@ -39,6 +39,7 @@ async def publish(
     facts: dict[str, Any] = {},  # noqa: B006
     who: str | None = None,
     within: str | None = None,
+    may_edit: bool = False,
 ) -> Result:
     """Ask before anything is published."""
     answer = await job.ask(
@@ -48,9 +49,11 @@ async def publish(
         show=_thing(shows, text, facts),
         who=who,
         within=within,
+        may_edit=may_edit,
     )
     values = answer.values.model_dump() if answer.values else None
     data = {"decision": answer.decision, "values": values, "notes": answer.notes, "by": answer.by}
+    data |= {"edited": answer.edited} if answer.edited else {}
     return Result(data=data, line=f"{answer.by}: {answer.decision}")
 
 

@@ -1,5 +1,7 @@
 """What people do from the pages: each is a form that is sent, done, and answered with the page to go on with."""
 
+from urllib.parse import quote
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -65,6 +67,14 @@ async def cancel(request: Request, backburner: Backburner) -> Response:
     job = job_id(request.path_params["job_id"])
     ended = await backburner.cancel([job])
     return go_on(f"/jobs/{job}", Flash(ended.not_done.get(job, "Cancelled.")))
+
+
+@signed_in("jobs:cancel")
+async def cancel_batch(request: Request, backburner: Backburner) -> Response:
+    """Stop those jobs of a batch that have not ended."""
+    batch = request.path_params["batch_id"]
+    ended = await backburner.cancel_batch(batch)
+    return go_on(f"/jobs?batch={quote(batch)}", Flash(f"Cancelled {_count(len(ended.done))}."))
 
 
 @signed_in("jobs:cancel")

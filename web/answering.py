@@ -1,20 +1,20 @@
 """Answering from the pages: one question, or several alike. Only a form that is sent decides."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent_tools.answers import Said
 from agent_tools.app import Backburner
-from agent_tools.jobs.asks import Ask
-from agent_tools.jobs.errors import BackburnerError, BadRequest, Conflict, NotNow, NotYours, Problem
+from agent_tools.jobs.asks import Ask, needs_form, turns_down
+from agent_tools.jobs.errors import BackburnerError, BadRequest, Conflict, NotNow, Problem
 from web import asked, fields, waiting
 from web.actions import back_to, go_on
-from web.asked import Question, label, needs_reason
+from web.asked import Question, label
 from web.looks import Flash, page
 from web.shelf import INBOX
 from web.signing import signed_in
@@ -33,8 +33,11 @@ async def answer(request: Request, backburner: Backburner) -> Response:
     if not shown_hash:
         raise BadRequest("This answer does not say what it was given to. Open the question and answer it there.")
     question = await waiting.view(request, backburner, ask)
-    values, problems = fields.values(fields.filled(question.fields, given))
-    if not notes and needs_reason(decision):
+    filled = fields.filled(question.fields, given)
+    if decision and not needs_form(ask.choices, decision):
+        filled = fields.optional(filled)
+    values, problems = fields.values(filled)
+    if not notes and turns_down(decision):
         problems.append(Problem("notes", _REASON))
     if ask.choices and not decision:
         problems.append(Problem("decision", "Choose one of these."))
@@ -48,6 +51,7 @@ async def answer(request: Request, backburner: Backburner) -> Response:
             decision,
             values=values if ask.form is not None else None,
             notes=notes or None,
+            edited=given["edited"].replace("\r\n", "\n") if ask.editable and "edited" in given else None,
             shown_hash=shown_hash,
             own=await backburner.may_answer_own(),
         )
@@ -110,9 +114,9 @@ async def together(request: Request, backburner: Backburner) -> Response:
     if not meant:
         raise BadRequest("Nothing is selected. Tick the questions to answer first.")
     asks = {ask.id: ask for ask in await backburner.asked([each.id for each in meant])}
-    alike, apart = _alike(meant, asks)
+    alike, apart = _alike(meant, asks, await waiting.put_to_others(backburner, asks.values()))
     decision, notes = given.get("decision"), given.get("notes", "").strip()
-    is_missing = bool(decision) and needs_reason(decision) and not notes
+    is_missing = bool(decision) and turns_down(decision) and not notes
     if not decision or is_missing or not alike:
         return await page(
             request,
@@ -128,8 +132,7 @@ async def together(request: Request, backburner: Backburner) -> Response:
             notes=given.get("notes", ""),
             notes_error=_REASON if is_missing else "",
         )
-    own = await backburner.may_answer_own()
-    done = [await _one(backburner, each, asks[each.id], decision, notes, own) for each in alike]
+    done = await _done(backburner, alike, asks, decision, notes)
     rows = await backburner.waiting(waiting.MOST)
     return await page(
         request,
@@ -142,34 +145,52 @@ async def together(request: Request, backburner: Backburner) -> Response:
     )
 
 
-async def _one(backburner: Backburner, meant: Meant, ask: Ask, decision: str, notes: str, own: bool) -> Outcome:
-    values: dict[str, Any] | None = {} if ask.form is not None else None
-    try:
-        await backburner.answer(
-            ask.id, decision, values=values, notes=notes or None, shown_hash=meant.shown_hash, own=own
-        )
-    except (BadRequest, Conflict, NotNow, NotYours) as error:
-        (now,) = await backburner.asked([ask.id]) or [ask]
-        # The same form sent twice answers once, and says so twice.
-        is_ours = now.answered_by == backburner.who.name and (now.answer or {}).get("decision") == decision
-        return Outcome(ask.id, _title(ask), "" if is_ours else str(error))
-    return Outcome(ask.id, _title(ask))
+async def _done(
+    backburner: Backburner, alike: Sequence[Meant], asks: Mapping[int, Ask], decision: str, notes: str
+) -> list[Outcome]:
+    """What became of each, all answered in one go."""
+    given = [
+        (each.id, Said(decision, {} if asks[each.id].form is not None else None, notes or None, None, each.shown_hash))
+        for each in alike
+    ]
+    became = await backburner.answer_all(given, own=await backburner.may_answer_own())
+    refused = [each.id for each, one in zip(alike, became, strict=True) if isinstance(one, BackburnerError)]
+    # The same form sent twice answers once, and says so twice.
+    ours = {
+        ask.id
+        for ask in (await backburner.asked(refused) if refused else ())
+        if ask.answered_by == backburner.who.name and (ask.answer or {}).get("decision") == decision
+    }
+    return [
+        Outcome(each.id, _title(asks[each.id]), str(one) if each.id in refused and each.id not in ours else "")
+        for each, one in zip(alike, became, strict=True)
+    ]
 
 
-def _alike(meant: Sequence[Meant], asks: dict[int, Ask]) -> tuple[list[Meant], list[Outcome]]:
-    """Those that can be answered alike: with the choices that most of them have, and nothing that must be filled in."""
-    fit = [each for each in meant if each.id in asks and not _needs_form(asks[each.id]) and asks[each.id].choices]
+def _alike(
+    meant: Sequence[Meant], asks: Mapping[int, Ask], theirs: Mapping[int, str]
+) -> tuple[list[Meant], list[Outcome]]:
+    """Those that can be answered alike: with the choices that most of them have, nothing that must be filled in, and put to
+    nobody else (`theirs`: to whom others are).
+    """
+    fit = [
+        each
+        for each in meant
+        if each.id in asks and each.id not in theirs and not _needs_form(asks[each.id]) and asks[each.id].choices
+    ]
     counted = [tuple(asks[each.id].choices) for each in fit]
     usual = max(counted, key=counted.count, default=())
     alike = [each for each in fit if tuple(asks[each.id].choices) == usual]
     ids = {each.id for each in alike}
-    return alike, [_apart(each, asks) for each in meant if each.id not in ids]
+    return alike, [_apart(each, asks, theirs) for each in meant if each.id not in ids]
 
 
-def _apart(meant: Meant, asks: dict[int, Ask]) -> Outcome:
+def _apart(meant: Meant, asks: Mapping[int, Ask], theirs: Mapping[int, str]) -> Outcome:
     if meant.id not in asks:
         return Outcome(meant.id, "A question", "It is no longer here.")
     ask = asks[meant.id]
+    if ask.id in theirs:
+        return Outcome(ask.id, _title(ask), f"It is put to {theirs[ask.id]}.")
     if _needs_form(ask):
         return Outcome(ask.id, _title(ask), "It has a form to fill in.")
     choices = ", ".join(map(label, ask.choices))

@@ -66,6 +66,7 @@ def routes() -> list[BaseRoute]:
         Route("/new", creating.choose),
         Route("/new/{kind}", creating.form),
         Route("/new/{kind}", creating.create, methods=["POST"]),
+        Route("/batches/{batch_id}/cancel", actions.cancel_batch, methods=["POST"]),
         Route("/move", actions.move, methods=["POST"]),
         Route("/undo", actions.undo, methods=["POST"]),
         Route("/waiting", waiting.inbox),

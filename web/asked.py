@@ -1,50 +1,22 @@
-"""A question → what a page shows of it: the thing itself, what is asked, what can be answered. Pure."""
+"""A question → what a page shows of it: what is asked, of whom, what can be answered, and what became of it. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, unquote
 
-from markupsafe import Markup
-
-from agent_tools.articles import read
-from agent_tools.jobs.artifact_store import StepFile
-from agent_tools.jobs.asks import Ask, Known, Waiting
+from agent_tools.edits import of_form, of_text
+from agent_tools.jobs.asks import Ask, Known, Waiting, turns_down
 from agent_tools.jobs.errors import Problem
-from agent_tools.jobs.job import StoredArtifact
 from agent_tools.jobs.why import duration
 from web import fields
 from web.fields import Field
 from web.job_view import pretty
-from web.words import Moment, artifact_href, kind_name, moment, size, sort_of, type_word
+from web.things import Thing, things
+from web.words import Moment, kind_name, moment
 
-_REFUSALS = frozenset({"reject", "refuse", "decline", "deny", "disapprove", "veto", "no"})
-_SENDING_BACK = ("send back", "return", "request changes")
-_OURS = re.compile(
-    r"(?:job://(?P<a>\w{13})/artifacts/|artifact:/*(?P<b>\w{13})/|/artifacts/(?P<c>\w{13})/)(?P<name>[^/?#]+)", re.ASCII
-)
-_OUR_JOB = re.compile(r"(?:job://|/jobs/)(?P<job>[0-9a-z]{13})/?")
-_ELSEWHERE = re.compile(r"https?://\S+", re.IGNORECASE)
-_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg")
-_SHORT = 80
-_MANY = 60
-
-
-@dataclass(frozen=True)
-class Thing:
-    """Something shown. `sort`: article, picture, pictures, page, text, audio, video, file, link, word, or data."""
-
-    sort: str
-    label: str = ""
-    html: Markup | str = ""
-    text: str = ""
-    href: str = ""
-    size: str = ""
-    word: str = ""
-    is_cut: bool = False
-    pictures: Sequence[str] = ()
+_MOST_EDITS = 20_000
+"""Characters of what somebody changed that a page shows."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +65,12 @@ class Question:
     when: Moment | None = None
     newer: int | None = None
     is_refused: bool = False
+    text: str = ""
+    """What whoever answers may change; empty where there is nothing."""
+    is_edited: bool = False
+    edits: str = ""
+    """What whoever answered did change of it."""
+    edits_error: str = ""
 
     @property
     def wants_reason(self) -> bool:
@@ -107,7 +85,8 @@ class Question:
     @property
     def errors(self) -> int:
         """How many things are to be mended."""
-        return sum(bool(each.error) for each in self.fields) + bool(self.notes_error) + bool(self.choice_error)
+        wrong = [*(each.error for each in self.fields), self.notes_error, self.choice_error, self.edits_error]
+        return sum(map(bool, wrong))
 
 
 @dataclass(frozen=True)
@@ -141,7 +120,7 @@ def choices(words: Sequence[str], leads: Mapping[str, Any] | None = None) -> lis
     """The buttons of a question."""
     said = leads or {}
     return [
-        Choice(word, label(word), str(said.get(word, "")), number == 0, needs_reason(word))
+        Choice(word, label(word), str(said.get(word, "")), number == 0, turns_down(word))
         for number, word in enumerate(words)
     ]
 
@@ -152,12 +131,6 @@ def label(word: str) -> str:
     return plain[:1].upper() + plain[1:]
 
 
-def needs_reason(word: str | None) -> bool:
-    """Whether somebody who is told only this would ask why."""
-    plain = " ".join((word or "").casefold().replace("_", " ").replace("-", " ").split())
-    return plain.split(" ")[0].strip(".,:!") in _REFUSALS or plain.startswith(_SENDING_BACK)
-
-
 def question(
     ask: Ask,
     now: datetime,
@@ -165,13 +138,18 @@ def question(
     known: Sequence[Known],
     *,
     may_own: bool,
+    may_all: bool = False,
     file_text: str = "",
     newer: int | None = None,
 ) -> Question:
-    """The question as `me` sees it. `file_text` is the beginning of a shown file that is text."""
+    """The question as `me` sees it. `may_own`, `may_all`: whether `me` may answer what they asked, and what is put to others.
+
+    `file_text` is the beginning of a shown file that is text.
+    """
     heading, _, rest = ask.question.strip().partition("\n")
     shown = ask.shown or {}
     is_own = ask.principal == me.id and not may_own
+    theirs = put_to(ask, me, known, may_all=may_all)
     state = _state(ask, now, newer)
     left = (ask.deadline_at - now).total_seconds() if ask.deadline_at else 0
     return Question(
@@ -184,7 +162,7 @@ def question(
         things=things(ask, file_text),
         since=moment(ask.asked_at, now),
         asked_by=_asker(ask.principal, me, known),
-        may_answer=_may_answer(ask, me, known, is_own),
+        may_answer=f"Put to {theirs}, and nobody else answers it." if theirs else _may_answer(ask, me, known, is_own),
         still=f"Open for {duration(left)} more" if state == "open" and ask.deadline_at else "",
         choices=choices(ask.choices, shown.get("leads_to")),
         fields=fields.fields(ask.form),
@@ -194,19 +172,25 @@ def question(
         answered=_lines(ask),
         when=moment(ask.answered_at, now) if ask.answered_at else None,
         newer=newer if state == "changed" else None,
-        is_refused=is_own,
+        is_refused=is_own or bool(theirs),
+        text=ask.editable or "",
+        edits=of_text(ask.editable or "", edited, _MOST_EDITS) if (edited := (ask.answer or {}).get("edited")) else "",
     )
 
 
 def sent(asked: Question, form: Mapping[str, str], problems: Sequence[Problem] = (), said: str = "") -> Question:
     """The question as somebody filled it in, with what is wrong beside each field, or `said` where it came too late."""
     wrong = {problem.field: problem.message for problem in problems}
+    text = form.get("edited", asked.text).replace("\r\n", "\n") if asked.text else ""
     return replace(
         asked,
         fields=fields.with_problems(fields.filled(asked.fields, form), problems),
         notes=form.get("notes", "").replace("\r\n", "\n"),
         notes_error=wrong.get("notes", ""),
         choice_error=wrong.get("decision", "") or wrong.get("values", ""),
+        text=text,
+        is_edited=text != asked.text,
+        edits_error=wrong.get("edited", ""),
         said=said or asked.said,
     )
 
@@ -238,87 +222,6 @@ def row(each: Waiting, now: datetime, here: int | None = None) -> Row:
         token,
         each.id == here,
     )
-
-
-# -------------------------------------------------------------------------------------------------- the thing itself
-
-
-def things(ask: Ask, file_text: str = "") -> list[Thing]:
-    """What the question is about."""
-    shown = ask.shown or {}
-    found: list[Thing] = []
-    if isinstance(text := shown.get("text"), str):
-        found.append(article(text))
-    if isinstance(file := shown.get("file"), Mapping):
-        found.append(_file(ask.id, StepFile(**file), file_text))
-    if isinstance(data := shown.get("data"), Mapping):
-        found += [replace(_value(data[name]), label=_name(name)) for name in fields.in_order(data, shown.get("order"))]
-    return found
-
-
-def article(text: str) -> Thing:
-    """Markdown as the kind `page` shows it: nothing in it acts, nothing is fetched from elsewhere."""
-    return Thing("article", html=Markup(read(text, top=3, ours=_ours).html))  # noqa: S704 - nh3 has cleaned it
-
-
-def file_href(ask: int, name: str) -> str:
-    """Where the file that a question shows is served."""
-    return f"/waiting/{ask}/files/{quote(name, safe='')}"
-
-
-def _file(ask: int, file: StepFile, text: str) -> Thing:
-    stored = StoredArtifact(file.name, file.title, file.media_type, file.bytes, file.sha256, 0)
-    sort = sort_of(stored)
-    about = Thing(
-        sort, file.title, href=file_href(ask, file.name), size=size(file.bytes), word=type_word(stored), text=text
-    )
-    if sort == "text" and file.media_type.startswith("text/markdown"):
-        return replace(about, sort="article", html=article(text).html)
-    return about
-
-
-def _value(value: Any) -> Thing:
-    match value:
-        case bool():
-            return Thing("word", text="Yes" if value else "No")
-        case None | "":
-            return Thing("word", text="–")
-        case int() | float():
-            return Thing("word", text=f"{value:,}")
-        case str():
-            return _text(value)
-        case [str(), *_] if all(isinstance(each, str) for each in value):
-            if all(_is_picture(each) for each in value):
-                return Thing("pictures", pictures=[str(_ours("src", each)) for each in value[:_MANY]])
-            if all(len(each) <= _SHORT for each in value):
-                return Thing("word", text=", ".join(value))
-    return Thing("data", text=pretty(value))
-
-
-def _text(value: str) -> Thing:
-    if _is_picture(value):
-        return Thing("pictures", pictures=[str(_ours("src", value))])
-    href = _ours("href", value) or (value if _ELSEWHERE.fullmatch(value) else None)
-    if href:
-        return Thing("link", text=value, href=href)
-    return Thing("word", text=value) if "\n" not in value and len(value) <= _SHORT else article(value)
-
-
-def _ours(attribute: str, address: str) -> str | None:
-    """An address of one of our files, or (as a link) of one of our jobs, however it is written."""
-    if found := _OURS.fullmatch(address):
-        return artifact_href((found["a"] or found["b"] or found["c"]).lower(), unquote(found["name"]))
-    if attribute == "href" and (job := _OUR_JOB.fullmatch(address)):
-        return f"/jobs/{job['job']}"
-    return None
-
-
-def _is_picture(value: str) -> bool:
-    return value.lower().endswith(_PICTURES) and _ours("src", value) is not None
-
-
-def _name(name: str) -> str:
-    return kind_name(name) if name.islower() else name
 
 
 # --------------------------------------------------------------------------------------------- who, and what became
@@ -356,14 +259,20 @@ def decision(ask: Ask) -> str:
 def _lines(ask: Ask) -> list[Line]:
     answer = ask.answer or {}
     lines = (
-        [Line("Because" if needs_reason(answer.get("decision")) else "Note", answer["notes"])]
+        [Line("Because" if turns_down(answer.get("decision")) else "Note", answer["notes"])]
         if answer.get("notes")
         else []
     )
     labels = {each.name: each.label for each in fields.fields(ask.form)}
+    changed = of_form(ask.form, answer.get("values"))
     for name, value in (answer.get("values") or {}).items():
-        lines.append(Line(labels.get(name, name), value if isinstance(value, str) else pretty(value)))
+        was = f" (before: {_plain(changed[name]['was'])})" if name in changed else ""
+        lines.append(Line(labels.get(name, name), _plain(value) + was))
     return lines
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else pretty(value)
 
 
 def _asker(principal: int, me: Known, known: Sequence[Known]) -> str:
@@ -376,6 +285,14 @@ def _asker(principal: int, me: Known, known: Sequence[Known]) -> str:
     return whose if who.name == "agent" else f"{who.name}, {whose}"
 
 
+def put_to(ask: Ask, me: Known, known: Sequence[Known], *, may_all: bool) -> str:
+    """The one person here who answers this; empty where `me` may, too."""
+    wanted = (ask.for_person or "").casefold()
+    if not wanted or may_all or wanted == me.name.casefold():
+        return ""
+    return next((each.name for each in known if each.is_person and each.name.casefold() == wanted), "")
+
+
 def _may_answer(ask: Ask, me: Known, known: Sequence[Known], is_own: bool) -> str:
     asker = {ask.principal} if is_own else set()
     others = [each.name for each in known if each.is_person and each.id not in {me.id, *asker}]
@@ -383,9 +300,9 @@ def _may_answer(ask: Ask, me: Known, known: Sequence[Known], is_own: bool) -> st
         return f"You asked for this job yourself, so somebody else answers: {_or(others)}."
     wanted = (ask.for_person or "").casefold()
     if wanted and wanted == me.name.casefold():
-        return f"Put to you{f'; {_or(others)} may answer, too' if others else ''}."
+        return "Put to you; nobody else answers it." if others else "Put to you."
     if wanted and any(wanted == name.casefold() for name in others):
-        return f"Put to {ask.for_person}; you may answer, too."
+        return f"Put to {ask.for_person}; as an operator you may answer, too."
     unknown = f"Put to {ask.for_person}, who is not here. " if wanted else ""
     return f"{unknown}{f'You may answer, or {_or(others)}' if others else 'You are the one to answer'}."
 

@@ -34,6 +34,7 @@ class Browse:
     kind: str = ""
     since: str = ""
     new: str = ""
+    batch: str = ""
     cursor: str = ""
 
     @classmethod
@@ -48,6 +49,7 @@ class Browse:
             kind=storable(params.get("kind", ""))[:60],
             since=params.get("since", "") if params.get("since") in AGES else "",
             new="1" if params.get("new") else "",
+            batch=storable(params.get("batch", ""))[:40],
             cursor=params.get("cursor", ""),
         )
 
@@ -60,7 +62,8 @@ class Browse:
             kind=(self.kind,) if self.kind else None,
             created_after=now - AGES[self.since] if self.since else None,
             unseen=bool(self.new),
-            latest=True,
+            batch_id=self.batch or None,
+            latest=not self.batch,
         )
 
     def href(self, **changes: str) -> str:

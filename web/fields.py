@@ -62,6 +62,11 @@ def in_order(names: Iterable[str], order: Any) -> list[str]:
     return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
+def optional(given: Iterable[Field]) -> list[Field]:
+    """Those in which something stands, none of them required: what somebody has to fill in who turns the thing down."""
+    return [replace(each, is_required=False) for each in given if each.sort == "tick" or each.text.strip()]
+
+
 def filled(asked: Iterable[Field], sent: Mapping[str, str]) -> list[Field]:
     """The same with what was sent in place of the defaults."""
     return [

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.errors import JobNotFound
-from agent_tools.jobs.job import Job
+from agent_tools.jobs.job import Batch, Job
 from sql.door import Filter
 from web import job_view, shelf, waiting, words
 from web.browse import AGES, STATUSES, Browse
@@ -66,14 +66,20 @@ async def subject_page(request: Request, backburner: Backburner) -> Response:
 async def jobs_page(request: Request, backburner: Backburner) -> Response:
     """All jobs that fit the address."""
     browse = Browse.of(request.query_params)
+    if browse.batch:
+        batch = await backburner.batch(browse.batch)
+        return await _list(request, backburner, browse, f"{batch.of} asked for together", batch)
     heading = {"open": "Running", "failed": "Failed", "cancelled": "Cancelled"}.get(browse.status, "Everything")
     return await _list(request, backburner, browse, f"Search: {browse.q}" if browse.q else browse.subject or heading)
 
 
-async def _list(request: Request, backburner: Backburner, browse: Browse, heading: str) -> Response:
+async def _list(
+    request: Request, backburner: Backburner, browse: Browse, heading: str, batch: Batch | None = None
+) -> Response:
     live = Site.of(request).tail.place
     now = await backburner.now()
     found = await backburner.jobs(browse.filter(now), limit=PAGE, cursor=browse.cursor or None)
+    asks = (await backburner.asks(batch_id=batch.id, limit=waiting.MOST)).asks if batch and batch.asks else ()
     return await page(
         request,
         backburner,
@@ -81,6 +87,9 @@ async def _list(request: Request, backburner: Backburner, browse: Browse, headin
         live=live,
         heading=heading,
         browse=browse,
+        batch=batch,
+        asks=[f"{each.id}:{each.shown_hash}" for each in asks],
+        can_answer=waiting.may_answer(backburner),
         cards=await cards_of(backburner, found.jobs, now),
         older=browse.href(cursor=found.next_cursor) if found.next_cursor else "",
         newest=browse.href() if browse.cursor else "",
@@ -112,6 +121,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         backburner.known(),
         waiting.of_job(request, backburner, job.id),
     )
+    batch = await backburner.batch(job.batch_id) if job.batch_id else None
     family = await _jobs(backburner, family_ids) if len(family_ids) > 1 else [job]
     texts = await asyncio.to_thread(_texts, backburner, job, _TEXT)
     if "prefetch" not in request.headers.get("sec-purpose", ""):
@@ -124,6 +134,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         live=live,
         job=shelf.card(job, now, why=whys[job.id]),
         given_title=job.title,
+        batch=batch if batch and batch.of > 1 else None,
         pictures=[each for each in shown if each.sort == "picture"],
         others=[each for each in shown if each.sort not in ("picture", "file")],
         files=shown,

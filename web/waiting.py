@@ -1,7 +1,7 @@
 """The inbox: what waits for a person, one question in front and the others in a list."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from starlette.requests import Request
@@ -98,6 +98,7 @@ async def view(request: Request, backburner: Backburner, ask: Ask, now: datetime
         myself(backburner),
         known,
         may_own=await backburner.may_answer_own(),
+        may_all=may_answer_all(backburner),
         file_text=text,
         newer=newer,
     )
@@ -111,6 +112,18 @@ async def of_job(request: Request, backburner: Backburner, job: str) -> tuple[li
     return [each for each in questions if each.state == "open"], [
         each for each in reversed(questions) if each.state != "open"
     ]
+
+
+async def put_to_others(backburner: Backburner, asks: Iterable[Ask]) -> dict[int, str]:
+    """Question → whom it is put to, for those that only somebody else who is here may answer."""
+    known, me = await backburner.known(), myself(backburner)
+    found = {ask.id: asked.put_to(ask, me, known, may_all=may_answer_all(backburner)) for ask in asks}
+    return {number: name for number, name in found.items() if name}
+
+
+def may_answer_all(backburner: Backburner) -> bool:
+    """Whether this person may answer what is put to others, too."""
+    return "admin" in backburner.who.scopes
 
 
 def may_answer(backburner: Backburner) -> bool:

@@ -136,10 +136,11 @@ class RunningJob:
         who: str | None = None,
         within: str | None = None,
         name: str | None = None,
+        may_edit: bool = False,
     ) -> Answer:
         """Ask a person, and park until somebody has answered."""
         self._refuse_inside_a_step("ask")
-        first = asked = await questions.question(question, choices, form, show, who, within, name)
+        first = asked = await questions.question(question, choices, form, show, who, within, name, may_edit)
         while True:
             recorded_as = self._recorded_as(asked.name, asked.shown_hash)
             reaction = await self._reaction(recorded_as, asked.shown_hash)

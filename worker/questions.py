@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent_tools.jobs.artifact_store import digest_of
 from agent_tools.jobs.artifacts import Artifact
-from agent_tools.jobs.asks import Answer
+from agent_tools.jobs.asks import Answer, needs_form
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.kinds import listed, problems_of
 from sql.hands import Reaction
@@ -33,6 +33,8 @@ class Question:
     file: Artifact | None
     for_person: str | None
     within_s: float | None
+    may_edit: bool = False
+    """Whether the text may be changed: no part of what an answer is bound to."""
 
     @property
     def shown_hash(self) -> bytes:
@@ -47,19 +49,27 @@ class Question:
             "question": self.question,
             "choices": list(self.choices),
             "form": self._schema(),
-            "shown": shown,
+            "shown": {**(shown or {}), "may_edit": True} if self.may_edit else shown,
             "shown_hash_hex": self.shown_hash.hex(),
             "for_person": self.for_person,
             "within_s": self.within_s,
         }
 
     def answer(self, reaction: Reaction) -> Answer:
-        """What the person said. Raises ValidationError where that is not what the form takes."""
+        """What the person said. Raises ValidationError where that is not what the form takes, and the form was needed."""
         said = reaction.answer or {}
-        values = said.get("values")
+        decision, values = said.get("decision"), said.get("values")
         if isinstance(self.form, type):
-            values = self.form.model_validate(values)
-        return Answer(said.get("decision"), values, said.get("notes"), reaction.by_name, reaction.at)
+            values = self._filled_in(self.form, decision, values)
+        return Answer(decision, values, said.get("notes"), reaction.by_name, reaction.at, edited=said.get("edited"))
+
+    def _filled_in(self, form: type[BaseModel], decision: str | None, values: Any) -> BaseModel | None:
+        try:
+            return form.model_validate(values)
+        except ValidationError:
+            if needs_form(self.choices, decision):
+                raise
+            return None
 
     def corrected(self, error: ValidationError) -> "Question":
         """The same, once more: the form has rules that its schema cannot tell."""
@@ -81,6 +91,7 @@ async def question(
     who: str | None,
     within: str | None,
     name: str | None,
+    may_edit: bool,
 ) -> Question:
     """What a handler asks. Raises TypeError with a sentence for what cannot be asked."""
     if not text.strip():
@@ -89,6 +100,8 @@ async def question(
         raise TypeError("The choices of a question are texts: choices=('approve', 'reject').")
     if len(set(choices)) < len(choices) or (not choices and form is None):
         raise TypeError("A question has choices that differ, or a form.")
+    if may_edit and not isinstance(show, str):
+        raise TypeError("Only a text that is shown may be edited: show=text, may_edit=True.")
     known_as = (name or " ".join(text.split()[:_WORDS])).strip()[:100]
     file = show if isinstance(show, Artifact) else None
     shown = await _shown(known_as, show)
@@ -101,7 +114,7 @@ async def question(
             f"The question '{known_as}' shows more than {MAX_SHOWN_BYTES // 1000} KB: show it as an Artifact."
         )
     within_s = seconds(within) if within else None
-    return Question(known_as, text, tuple(choices), form, plain["shown"], file, who, within_s)
+    return Question(known_as, text, tuple(choices), form, plain["shown"], file, who, within_s, may_edit)
 
 
 def kept(shown: Mapping[str, Any] | None, file: Any) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class JobContext(Protocol):
         who: str | None = None,
         within: str | None = None,
         name: str | None = None,
+        may_edit: bool = False,
     ) -> Answer:
         """Ask a person, and park until somebody has answered: for months, if that is how long it takes.
 
@@ -84,9 +85,12 @@ class JobContext(Protocol):
         asked and shown: where that is different when the handler runs again, it is asked anew and the earlier question is
         withdrawn.
 
-        `who` names the person whose answer is wanted; None: anybody who may answer. `within` (`"7d"`) is how long the
-        question stays open; then the answer is one that has `expired`. `name` is what the question is known by, else its
-        first words. Of two questions asked at once (`asyncio.gather`) the second is put after the first was answered.
+        What a form requires is required for the first choice, and for every other that does not turn down ("reject", "send
+        back"). With `may_edit` the person may change the text that is shown: `Answer.edited`.
+
+        `who` names the person who answers; None, or a name that nobody here has: anybody who may answer. `within` (`"7d"`) is
+        how long the question stays open; then the answer is one that has `expired`. `name` is what the question is known by,
+        else its first words. Of two questions asked at once (`asyncio.gather`) the second is put after the first was answered.
         """
 
     async def until(

@@ -52,7 +52,7 @@ class AskNotFound(JobNotFound):
 
 
 class NotYours(BackburnerError):
-    """The caller asked this itself, and somebody else is to answer."""
+    """Somebody else is to answer: the caller asked this itself, or it is put to another person."""
 
     code = "not_yours"
 

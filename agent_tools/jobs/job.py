@@ -170,6 +170,39 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """How far the jobs are that were created together: how many are in each status, and how many questions are open."""
+
+    id: str
+    counts: Mapping[JobStatus, int]
+    asks: int
+
+    @property
+    def of(self) -> int:
+        """How many jobs are kept of it."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """How many of them have ended, however they did."""
+        return sum(count for status, count in self.counts.items() if status.is_final)
+
+    @property
+    def percent(self) -> int:
+        """Whole percent of the jobs that have ended."""
+        return 100 * self.done // self.of
+
+    @property
+    def said(self) -> str:
+        """The same in words: `7 of 10 done: 6 completed, 1 failed, 3 waiting; 3 questions open`."""
+        counted = ", ".join(
+            f"{self.counts[status]} {status}" for status in reversed(JobStatus) if status in self.counts
+        )
+        asks = f"; {self.asks} question{'' if self.asks == 1 else 's'} open" if self.asks else ""
+        return f"{self.done} of {self.of} done: {counted}{asks}"
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened to a job. `principal` is None where the machine did it."""
 

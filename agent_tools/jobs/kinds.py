@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest, Problem, UnknownKind
-from agent_tools.jobs.signature import Check, lack, read_signature
+from agent_tools.jobs.signature import Check, Person, lack, read_signature
 
 log = logging.getLogger("backburner.kinds")
 
@@ -60,6 +60,12 @@ class Kind:
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
         return self.arguments.model_json_schema()
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """The arguments that name a person of the tenant."""
+        fields = self.arguments.model_fields.items()
+        return tuple(name for name, field in fields if any(isinstance(mark, Person) for mark in field.metadata))
 
     def parse(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as they will be kept: validated, defaults filled in. Raises BadRequest naming each bad one."""

@@ -34,6 +34,10 @@ class RequiredUnless:
         self.other = other
 
 
+class Person:
+    """Marks a parameter (`str | None`) that names a person: whoever is not one of the tenant's is refused when the job is created."""
+
+
 class Signature(NamedTuple):
     """The arguments that exist here as a model, and each of the others with the reason why it does not."""
 

@@ -16,7 +16,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from agent_tools.app import Backburner
-from agent_tools.jobs.asks import Ask
+from agent_tools.jobs.asks import Ask, needs_form
 from agent_tools.jobs.errors import BackburnerError
 from agent_tools.jobs.job import Job
 from agent_tools.server.replies import clean
@@ -137,14 +137,15 @@ async def _take(chat: Chat, person: Backburner, key: str, said: ElicitResult) ->
     if said.action == "cancel" or said.content is None:
         return "The user closed the question without an answer: it stays open. End your turn."
     content = {name: value for name, value in said.content.items() if value is not None}
-    decision, notes = content.pop("decision", None), content.pop("notes", None)
+    chosen, notes = content.pop("decision", None), content.pop("notes", None)
+    decision = str(chosen) if chosen else None
     try:
         ask = await person.ask(int(match[1]))
-        required = (ask.form or {}).get("required", ())
+        required = (ask.form or {}).get("required", ()) if needs_form(ask.choices, decision) else ()
         values = {name: value for name, value in content.items() if value != "" or name in required}
         await person.answer(
             ask.id,
-            str(decision) if decision else None,
+            decision,
             values=values or ({} if ask.form else None),
             notes=str(notes) if notes else None,
             shown_hash=match[2],
@@ -161,7 +162,9 @@ def _key(ask: Ask) -> str:
 
 def _form(ask: Ask, addresses: Addresses) -> ElicitRequestFormParams:
     fields = dict(_fields(ask.form) or {})
-    required = [name for name in (ask.form or {}).get("required", ()) if name in fields]
+    # One form for every decision: where one of them needs no fields, those that another needs are asked for at the door.
+    always = all(needs_form(ask.choices, choice) for choice in ask.choices)
+    required = [name for name in (ask.form or {}).get("required", ()) if name in fields and always]
     if ask.choices:
         decision = {"type": "string", "title": "Decision", "enum": list(ask.choices)}
         fields, required = {"decision": decision, **fields}, ["decision", *required]

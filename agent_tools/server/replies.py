@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from agent_tools import view
 from agent_tools.app import Ended, Receipt
 from agent_tools.jobs.asks import Ask
-from agent_tools.jobs.job import MOST_NAMES, Job, listed_names
+from agent_tools.jobs.errors import BackburnerError
+from agent_tools.jobs.job import MOST_NAMES, Batch, Job, listed_names
 from agent_tools.reading import Picture, Reading
 from agent_tools.view import Addresses, asked_in_short, concise, present, progress
 from sql.door import Moved, SubjectCount
@@ -18,6 +20,7 @@ _UNSEEN_CHARACTERS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 MOST_UNSEEN = 5
+MOST_REFUSED = 5
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,28 @@ def answered(ask: Ask) -> Reply:
     return Reply(text, present({"job_id": ask.job, "ask": ask.id, "decision": decision}))
 
 
+def answered_all(became: Sequence[Ask | BackburnerError]) -> Reply:
+    """How many answers count, and why the others do not."""
+    jobs = [each.job for each in became if isinstance(each, Ask)]
+    refused = [str(each) for each in became if isinstance(each, BackburnerError)]
+    said = [
+        f"Answered {len(jobs)} of {len(became)}; these go on: {', '.join(jobs) or 'none'}.",
+        *refused[:MOST_REFUSED],
+    ]
+    if len(refused) > MOST_REFUSED:
+        said.append(f"And {len(refused) - MOST_REFUSED} more were not.")
+    return Reply(" ".join(said), present({"answered": jobs, "not_answered": refused}))
+
+
+def with_batch(reply: Reply, batch: Batch) -> Reply:
+    """The page, and in front of it how far the batch is that it lists."""
+    return Reply(
+        f"Batch {batch.id}: {batch.said}.\n{reply.text}",
+        {"batch": view.batch(batch), **reply.structure},
+        reply.pictures,
+    )
+
+
 def with_remarks(reply: Reply, told: Sequence[str]) -> Reply:
     """The reply, and what happened on the way to it."""
     if not told:
@@ -268,7 +293,8 @@ def _asked_line(ask: Mapping[str, Any]) -> str:
     """The question itself stands in why."""
     among = f": {' | '.join(map(clean, ask['choices']))}" if ask.get("choices") else ""
     form = f" with {', '.join(map(clean, ask['form']))}" if ask.get("form") else ""
-    where = f", a person answers at {ask['answer_url']}" if ask.get("answer_url") else ""
+    who = clean(ask.get("for_person") or "a person")
+    where = f", {who} answers at {ask['answer_url']}" if ask.get("answer_url") else ""
     return f" Question {ask['ask']}{among}{form}{where}."
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
+from agent_tools.answers import Said
 from agent_tools.app import Backburner, Receipt
 from agent_tools.auth import require
 from agent_tools.jobs.errors import BadRequest
@@ -253,6 +254,8 @@ async def list_jobs(desk: Desk, asked: ListJobs) -> Reply:
     counts = None if asked.cursor else await desk.backburner.subjects()
     now = await desk.backburner.now()
     reply = replies.page(found.jobs, whys, asks, now, desk.addresses, found.next_cursor, counts)
+    if asked.batch_id and not asked.cursor:
+        reply = replies.with_batch(reply, await desk.backburner.batch(asked.batch_id))
     await desk.backburner.see(found.jobs)
     return reply
 
@@ -333,22 +336,28 @@ async def redo_job(desk: Desk, asked: RedoJob) -> Reply:
 
 
 class CancelJobs(Arguments):
-    """Stop jobs that have not ended. A running one stops within a second."""
+    """Stop jobs that have not ended, by job_ids or a whole batch. A running one stops within a second."""
 
-    job_ids: JobIds
+    job_ids: JobIds | None = None
+    batch_id: str | None = None
     reason: str | None = None
 
 
 async def cancel_jobs(desk: Desk, asked: CancelJobs) -> Reply:
     """What happened to each."""
     require(desk.backburner, "jobs:cancel")
-    return replies.cancelled(await desk.backburner.cancel(asked.job_ids, asked.reason))
+    if (asked.job_ids is None) == (asked.batch_id is None):
+        raise BadRequest(f"Say which jobs: either job_ids or batch_id. A call that works: {_EXAMPLES['cancel_jobs']}")
+    if asked.batch_id is not None:
+        return replies.cancelled(await desk.backburner.cancel_batch(asked.batch_id, asked.reason))
+    return replies.cancelled(await desk.backburner.cancel(asked.job_ids or (), asked.reason))
 
 
 class AnswerJob(Arguments):
-    """Answer what a job asks, in your own name. Not for questions of jobs that you created: a person has to."""
+    """Answer what a job asks, or alike what all of a batch ask, in your own name. Not for jobs that you created: a person has to."""
 
-    job_id: str
+    job_id: str | None = None
+    batch_id: str | None = None
     decision: Annotated[str | None, Field(description="One of the question's choices.")] = None
     notes: str | None = None
     values: Annotated[Values | None, Field(description="The form, filled in.")] = None
@@ -358,13 +367,19 @@ class AnswerJob(Arguments):
 async def answer_job(desk: Desk, asked: AnswerJob) -> Reply:
     """The answer, where it counts."""
     require(desk.backburner, "jobs:answer")
-    meant = await desk.backburner.ask(asked.ask if asked.ask is not None else asked.job_id)
-    if meant.job != job_id(asked.job_id):
-        raise BadRequest(f"ask: question {meant.id} is not one of {asked.job_id}.")
-    answered = await desk.backburner.answer(
-        meant.id, asked.decision, values=asked.values, notes=asked.notes, own=desk.backburner.self_answer
+    if (asked.job_id is None) == (asked.batch_id is None):
+        raise BadRequest(f"Say which: either job_id or batch_id. A call that works: {_EXAMPLES['answer_job']}")
+    said, own = Said(asked.decision, asked.values, asked.notes), desk.backburner.self_answer
+    if asked.batch_id is not None:
+        became = await desk.backburner.answer_batch(asked.batch_id, said, own=own)
+        return replies.answered_all([*became.values()])
+    job = job_id(asked.job_id or "")
+    meant = await desk.backburner.ask(asked.ask if asked.ask is not None else job)
+    if meant.job != job:
+        raise BadRequest(f"ask: question {meant.id} is not one of {job}.")
+    return replies.answered(
+        await desk.backburner.answer(meant.id, said.decision, values=said.values, notes=said.notes, own=own)
     )
-    return replies.answered(answered)
 
 
 # --------------------------------------------------------------------------------------------------------- wiring

@@ -67,6 +67,12 @@ SELECT a.id, a.job_id AS job, j.kind, j.title, j.principal_id AS principal, a.na
   FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
        LEFT JOIN principals p ON p.tenant_id = a.tenant_id AND p.id = a.answered_by
 
+-- name: batch
+-- Of a batch: how many jobs are in each status, and how many questions those ask.
+SELECT j.status, count(*) AS jobs,
+       sum((SELECT count(*) FROM asks a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.answered_at IS NULL AND a.withdrawn_at IS NULL)) AS asks
+  FROM jobs j WHERE j.tenant_id = current_tenant() AND j.batch_id = %(batch)s GROUP BY j.status
+
 -- name: parents
 -- Which jobs these come after, and how those are; one that is gone has no status.
 SELECT l.job_id AS job, l.after_id AS id, p.kind, p.title, p.status FROM job_links l LEFT JOIN jobs p ON p.tenant_id = l.tenant_id AND p.id = l.after_id

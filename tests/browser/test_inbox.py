@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,11 +9,9 @@ from browsing import Shelf, looked_at
 from kinds_that_ask import kinds_that_ask
 from playwright.async_api import Page, expect
 
-from agent_tools.app import Backburner
 from agent_tools.jobs.asks import Ask
+from agent_tools.jobs.kinds import Kinds
 from agent_tools.requests import NewJob
-from agent_tools.settings import Settings
-from worker.hands import Hands, open_hands
 
 pytestmark = pytest.mark.browser
 
@@ -23,15 +20,8 @@ LEADS = {"approve": "Goes out to 4,200 people", "edit": "Goes out as changed", "
 
 
 @pytest.fixture
-async def backburner(settings: Settings) -> AsyncIterator[Backburner]:
-    async with Backburner.open(settings, kinds=kinds_that_ask()) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def hands(settings: Settings) -> AsyncIterator[Hands]:
-    async with open_hands(settings, kinds_that_ask()) as opened:
-        yield opened
+def offered() -> Kinds:
+    return kinds_that_ask()
 
 
 async def asks(shelf: Shelf, title: str, **args: Any) -> Ask:
@@ -212,6 +202,24 @@ async def test_keys_answer_and_can_be_switched_off(shelf: Shelf) -> None:
     assert len((await shelf.backburner.asks()).asks) == 1
 
 
+async def test_a_text_is_edited_with_a_key_and_approved(shelf: Shelf) -> None:
+    ask = await asks(shelf, "Post", text="# Tides\n\nThree a day.", may_edit=True)
+    page = await shelf.open(width=PHONE)
+    await page.goto("/waiting")
+    await settled(page)
+
+    await page.keyboard.press("e")
+    await expect(page.get_by_role("textbox", name="The text, as Markdown")).to_be_focused()
+    await page.get_by_role("textbox", name="The text, as Markdown").fill("# Tides\n\nTwo a day.")
+    await page.get_by_role("button", name="Approve").click()
+
+    await expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
+    (job,) = await shelf.backburner.wait([ask.job], 10)
+    assert job.result["edited"] == "# Tides\n\nTwo a day."
+    await page.goto(f"/jobs/{ask.job}")
+    await expect(page.get_by_role("region", name="What was changed in the text")).to_contain_text("+Two a day.")
+
+
 async def test_a_question_is_answered_on_the_page_of_its_job(shelf: Shelf) -> None:
     ask = await asks(shelf, "Post")
     page = await shelf.open(width=PHONE)
@@ -247,7 +255,13 @@ async def test_every_state_is_accessible_and_fits(shelf: Shelf, scheme: str, wid
     made = await asks(shelf, "A page", shows="page")
     facts = {"pictures": ["artifact:0c3k9x2mq7f4w/a.png"] * 3, "amount": 12, "lines": [{"a": "b" * 90}], "about": text}
     told = await asks(shelf, "Facts", shows="facts", facts=facts)
+    edited = await asks(shelf, "To edit", text=f"# Tides\n\n{'x' * 200}", may_edit=True)
     await look("first", "/waiting")
+    await page.goto(f"/waiting/{edited.id}")
+    await page.get_by_text("Edit the text before you answer").click()
+    await look("editing")
+    await shelf.backburner.answer(edited.id, "approve", edited=f"# Tides\n\n{'y' * 200}")
+    await look("job with edits", f"/jobs/{edited.job}")
     for name, ask in (("form", form), ("picture", picture), ("file", file), ("page", made), ("facts", told)):
         await look(name, f"/waiting/{ask.id}")
     await look("job", f"/jobs/{first.job}")
@@ -273,5 +287,8 @@ async def test_every_state_is_accessible_and_fits(shelf: Shelf, scheme: str, wid
     await page.get_by_role("button", name="Reject").click()
     await look("done together")
     await look("job with answers", f"/jobs/{picture.job}")
+    await ask_many(shelf, 2)
+    (job,) = (await shelf.backburner.jobs(limit=1)).jobs
+    await look("batch", f"/jobs?batch={job.batch_id}")
 
     assert found == {}

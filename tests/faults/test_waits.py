@@ -402,6 +402,7 @@ async def test_inside_a_step_nothing_is_asked_for_and_the_sentence_says_so(offic
         ({"show": 7}, "shows a int"),
         ({"show": {"when": object()}}, "cannot be recorded"),
         ({"show": "a\0b"}, "NUL"),
+        ({"show": {"a": 1}, "may_edit": True}, "Only a text that is shown may be edited"),
         ({"show": "x" * 300_000}, "show it as an Artifact"),
     ],
 )
@@ -419,6 +420,78 @@ async def test_what_cannot_be_asked_is_refused_in_a_sentence(office: Any, asked:
     here: Office = await office(asking)
     assert (await here.perform(await here.create("asking")))["status"] == "completed"
     assert sentence in said[0]
+
+
+@pytest.mark.parametrize("value", [object(), "a\0b", float("nan"), {"a": [object()]}, "\ud800"])
+async def test_a_step_that_gives_what_cannot_be_kept_fails_in_a_sentence_and_leaves_nothing(
+    office: Any, book: Book, value: Any
+) -> None:
+    said: list[str] = []
+
+    @job_kind("giving", retries=0)
+    async def giving(job: JobContext) -> None:
+        """Give what no book can hold."""
+
+        async def give() -> Any:
+            return value
+
+        try:
+            await job.step("give", give)
+        except TypeError as error:
+            said.append(str(error))
+            raise
+
+    here: Office = await office(giving)
+    row = await here.perform(await here.create("giving"))
+
+    assert (row["status"], row["error"]["code"]) == ("failed", "unexpected")
+    assert "give" in said[0]
+    assert book.number("SELECT count(*) FROM job_steps") == 0
+
+
+async def test_who_turns_down_needs_no_form_and_is_not_asked_again(office: Any) -> None:
+    class Price(BaseModel):
+        amount: int
+
+    @job_kind("selling")
+    async def selling(job: JobContext) -> dict[str, Any]:
+        """Ask for a price."""
+        answer = await job.ask("Sell?", form=Price)
+        return {"decision": answer.decision, "amount": answer.values.amount if answer.values else None}
+
+    here: Office = await office(selling)
+    job, other = await here.create("selling"), await here.create("selling")
+    for each in (job, other):
+        await here.perform(each)
+    await here.door.answer(job, "reject", notes="Never.")
+    await here.door.answer(other, "reject", values={"amount": 7})
+
+    assert (await here.perform(job))["result"] == {"decision": "reject", "amount": None}
+    assert (await here.perform(other))["result"] == {"decision": "reject", "amount": 7}
+    assert len(here.asked(job)) == 1
+
+
+async def test_a_text_that_may_be_edited_since_an_upgrade_is_the_same_question_as_before(office: Any) -> None:
+    @job_kind("publish", retries=0)
+    async def publish_edited(job: JobContext, text: str = "Hello") -> dict[str, Any]:
+        """Ask, and publish what it became."""
+        answer = await job.ask("Publish?", show=text, may_edit=True)
+        return {"text": answer.edited or text}
+
+    before: Office = await office(publish)
+    job = await before.create("publish")
+    await before.perform(job)
+    after: Office = await office(publish_edited)
+    newer = await after.create("publish", text="# A")
+    await after.perform(newer)
+    await after.perform_again(job)
+    assert len(after.asked(job)) == 1
+
+    await after.door.answer(job, "approve")
+    await after.door.answer(newer, "approve", edited="# B")
+
+    assert (await after.perform(job))["result"] == {"text": "Hello"}
+    assert (await after.perform(newer))["result"] == {"text": "# B"}
 
 
 # -------------------------------------------------------------------------------------------------------------- outside

@@ -6,8 +6,9 @@ import pytest
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.asks import Ask
-from agent_tools.jobs.errors import BadRequest
+from agent_tools.jobs.errors import BadRequest, NotYours
 from agent_tools.jobs.job import Job
+from agent_tools.requests import NewJob
 from worker.hands import Hands
 
 PRICE = {"properties": {"price": {"type": "number"}, "shop": {"enum": ["north", "south"]}}, "required": ["price"]}
@@ -52,7 +53,7 @@ async def test_a_persons_yes_completes_the_job_and_what_was_shown_lies_on_the_sh
     (page,) = job.artifacts
     assert (page.name, page.media_type) == ("publish-this.html", "text/html")
     assert "<strong>a day</strong>" in backburner.artifact_path(job, page).read_text()
-    assert ask.shown == {"text": "# Tides\n\nTwice **a day**."}
+    assert ask.shown == {"text": "# Tides\n\nTwice **a day**.", "may_edit": True}
 
 
 async def test_a_persons_no_completes_the_job_too_and_says_why(backburner: Backburner, hands: Hands) -> None:
@@ -102,13 +103,15 @@ async def test_an_address_is_shown_as_a_link(backburner: Backburner, hands: Hand
 
 
 async def test_a_form_is_filled_in_and_its_values_come_with_the_decision(backburner: Backburner, hands: Hands) -> None:
-    ask = await asked(backburner, hands, form=PRICE, choices=["buy", "leave"], who="Marta")
+    ask = await asked(backburner, hands, form=PRICE, choices=["buy", "leave"], who="Owner")
 
     with pytest.raises(BadRequest, match="values/price"):
         await backburner.answer(ask.id, "buy", values={"price": "cheap"})
+    with pytest.raises(NotYours, match="This is put to Owner, and nobody else answers it"):
+        await backburner.answer(ask.id, "buy", values={"price": 7.5})
     job = await answered(backburner, hands, ask, "buy", values={"price": 7.5, "shop": "north"})
 
-    assert ask.for_person == "Marta"
+    assert ask.for_person == "Owner"
     assert (job.decision, job.result["values"]) == ("buy", {"price": 7.5, "shop": "north"})
     assert job.result_line == "“buy” by owner"
 
@@ -146,6 +149,7 @@ async def test_what_cannot_be_shown_fails_the_job_in_a_sentence_and_bothers_nobo
     [
         ({"question": " "}, "question: is blank"),
         ({"content": "job://x"}, "names no job"),
+        ({"who": "Marta"}, "who: 'Marta' is nobody here. There are: owner."),
         ({"choices": []}, "1 to 10 choices"),
         ({"choices": ["yes", "Yes"]}, "choices that differ"),
         ({"choices": ["x" * 61]}, "up to 60 characters"),
@@ -167,3 +171,45 @@ async def test_what_cannot_be_asked_is_refused_before_anybody_is_bothered(
         await backburner.create("approval", {"question": "Publish?", **args})
 
     assert said in str(refused.value)
+
+
+async def test_a_text_comes_back_as_it_was_edited_with_what_was_changed(backburner: Backburner, hands: Hands) -> None:
+    text = "# Tides\n\n" + "\n".join(f"Line {number}." for number in range(30))
+    ask = await asked(backburner, hands, content=text)
+
+    job = await answered(backburner, hands, ask, "approve", edited=text.replace("Line 7.", "Line seven."))
+
+    edited, shown = job.artifacts
+    assert (edited.name, shown.name) == ("edited.md", "publish-this.html")
+    assert "Line seven." in backburner.artifact_path(job, edited).read_text()
+    assert job.result["edits"] == "@@ -9,3 +9,3 @@\n Line 6.\n-Line 7.\n+Line seven.\n Line 8."
+    assert job.result_line == "Approved by owner, with edits"
+
+
+async def test_what_was_filled_in_beforehand_and_changed_is_told_with_what_it_was(
+    backburner: Backburner, hands: Hands
+) -> None:
+    form = {"price": {"type": "number", "default": 10}, "shop": {"enum": ["north", "south"], "default": "north"}}
+    ask = await asked(backburner, hands, form=form)
+
+    job = await answered(backburner, hands, ask, "approve", values={"price": 8, "shop": "north"})
+
+    assert job.result["changed"] == {"price": {"was": 10, "is": 8}}
+
+
+@pytest.mark.parametrize("content", [None, "https://example.org/a"])
+async def test_what_is_no_text_cannot_be_edited(backburner: Backburner, hands: Hands, content: str | None) -> None:
+    ask = await asked(backburner, hands, content=content)
+
+    with pytest.raises(BadRequest, match="edited: what this question shows cannot be edited"):
+        await backburner.answer(ask.id, "approve", edited="# Mine")
+
+
+async def test_every_stranger_in_a_batch_is_named_and_nothing_is_created(backburner: Backburner) -> None:
+    jobs = [NewJob("approval", {"question": "Publish?", "who": who}) for who in ("owner", "Marta", None, "Legal")]
+
+    with pytest.raises(BadRequest) as refused:
+        await backburner.create_many(jobs)
+
+    assert [problem.field for problem in refused.value.problems] == ["jobs/1/who", "jobs/3/who"]
+    assert (await backburner.jobs()).jobs == []

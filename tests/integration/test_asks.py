@@ -8,8 +8,10 @@ import pytest
 from given import Stores
 from kinds_for_tests import KINDS_FOR_TESTS
 
+from agent_tools.answers import Said
 from agent_tools.app import Backburner
 from agent_tools.bell import Bell
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import AskNotFound, BadRequest, Conflict, JobNotFound, NotNow, NotYours
 from agent_tools.jobs.job import CANCELLED, COMPLETED, QUEUED, WAITING
 from agent_tools.requests import NewJob
@@ -194,6 +196,147 @@ async def test_an_answer_that_does_not_fit_is_refused_and_named(
     assert sentence in str(refused.value)
     assert stores.book.status(job) == WAITING
     assert (await app.answer(ask, "approve", values={"amount": 2})).answer is not None
+
+
+async def test_a_form_is_needed_for_the_first_choice_and_for_none_that_turns_down(
+    app: Backburner, stores: Stores
+) -> None:
+    first, second, third = [asking(stores, choices="""'["reject", "edit", "send back"]'""")[1] for _ in range(3)]
+    stores.book.run("UPDATE asks SET form = %s::jsonb", json.dumps(FORM))
+
+    for decision in ("reject", "edit"):
+        with pytest.raises(BadRequest, match="values/amount: is required"):
+            await app.answer(first, decision)
+    with pytest.raises(BadRequest, match="values/amount: 0 is less than"):
+        await app.answer(second, "send back", values={"amount": 0})
+
+    assert (await app.answer(second, "send back")).answer == {"decision": "send back", "values": None, "notes": None}
+    assert (await app.answer(third, "send back", values={"lines": ["a"]})).answer is not None
+
+
+@pytest.mark.parametrize(
+    "answer", [{"values": {"amount": 1, "lines": ["x" * 70_000]}}, {"values": {"amount": 1}, "edited": "x" * 300_000}]
+)
+async def test_an_answer_that_is_too_large_is_refused_in_a_short_sentence(
+    app: Backburner, stores: Stores, answer: dict[str, Any]
+) -> None:
+    job, ask = asking(stores)
+    stores.book.run(
+        """UPDATE asks SET form = %s::jsonb, shown = '{"text": "# A", "may_edit": true}'""", json.dumps(FORM)
+    )
+
+    with pytest.raises(BadRequest, match=r"bytes.* are too many; at most") as refused:
+        await app.answer(ask, "approve", **answer)
+
+    assert len(str(refused.value)) < 200
+    assert (stores.book.status(job), stores.book.asks(job)[0]["answer"]) == (WAITING, None)
+
+
+async def test_what_is_put_to_a_person_they_answer_or_an_operator_and_nobody_else(
+    app: Backburner, stores: Stores
+) -> None:
+    marta = stores.book.run("SELECT id FROM principals WHERE name = 'Marta'") or stores.book.run(
+        "INSERT INTO principals (tenant_id, name, role) VALUES (%s, 'Marta', 'person') RETURNING id",
+        stores.book.default.id,
+    )
+    (job, first), (_, second), (_, third) = [
+        asking(stores, for_person=f"'{who}'") for who in ("marta", "Marta", "Legal")
+    ]
+
+    with pytest.raises(NotYours, match=f"put to marta, and nobody else answers it.*'backburner jobs answer {job}'"):
+        await app.answer(first, "approve")
+    assert stores.book.status(job) == WAITING
+
+    hers = app.acting_as(app.who._replace(principal=marta[0]["id"], name="Marta"))
+    assert (await hers.answer(first, "approve")).answered_by == "Marta"
+    operator = app.acting_as(app.who._replace(scopes=("admin",)))
+    assert (await operator.answer(second, "approve")).answered_by == app.who.name
+    assert (await app.answer(third, "approve")).answered_by == app.who.name
+
+
+# ---------------------------------------------------------------------------------------------------- many at once
+
+
+async def test_many_are_answered_by_one_statement_each_for_itself(app: Backburner, stores: Stores) -> None:
+    asked = [asking(stores) for _ in range(6)]
+    (_, first), (_, bad), (_, taken), (ended, over), (_, changed), (_, last) = asked
+    await app.answer(taken, "reject")
+    await app.cancel([ended])
+    stores.book.run("DELETE FROM job_events")
+    said = [(first, Said("approve")), (bad, Said("perhaps")), (taken, Said("approve")), (over, Said("approve")),
+            (changed, Said("approve", shown_hash="no hash at all")), (2**62, Said("approve")), (last, Said("reject"))]  # fmt: skip
+
+    became = await app.answer_all(said)
+
+    assert [each.id if isinstance(each, Ask) else each.code for each in became] == [
+        first, "bad_request", "conflict", "not_now", "conflict", "ask_not_found", last,
+    ]  # fmt: skip
+    assert f"{app.who.name} answered this" in str(became[2])
+    assert stores.book.one("SELECT count(DISTINCT tx) FROM job_events WHERE type = 'answered'") == 1
+    assert set(await app._bell.take("default", 10)) == {asked[0][0], asked[2][0], asked[5][0]}
+
+
+async def test_what_all_of_a_batch_ask_is_answered_alike(app: Backburner, stores: Stores) -> None:
+    batch, jobs = await waiting_batch(app, stores, 3)
+    await app.answer(jobs[0], "reject")
+
+    became = await app.answer_batch(batch.upper(), Said("approve", notes="All."))
+
+    assert [each.job for each in became.values() if isinstance(each, Ask)] == jobs[1:]
+    with pytest.raises(NotNow, match="asks anything: 0 of 3 done: 3 queued"):
+        await app.answer_batch(batch, Said("approve"))
+    with pytest.raises(JobNotFound, match="There is no batch '0c3k9x2mq7f4w'"):
+        await app.answer_batch("0c3k9x2mq7f4w", Said("approve"))
+
+
+async def waiting_batch(app: Backburner, stores: Stores, number: int) -> tuple[str, list[str]]:
+    """A batch, all of which asks the same."""
+    made = await app.create_many([NewJob("sleep", {"hours": hours}) for hours in range(1, number + 1)])
+    jobs = [receipt.id for receipt in made]
+    for job in jobs:
+        (claim,) = await stores.claim(job)
+        await stores.park(claim)
+    return str((await app.get(jobs[0])).batch_id), jobs
+
+
+async def test_a_batch_says_how_far_it_is(app: Backburner, stores: Stores) -> None:
+    batch, jobs = await waiting_batch(app, stores, 4)
+    await app.cancel(jobs[:1])
+    await app.answer(jobs[1], "approve")
+    (claim,) = await stores.claim(jobs[1])
+    await stores.settle(claim)
+
+    progress = await app.batch(batch)
+
+    assert (progress.done, progress.of, progress.percent, progress.asks) == (2, 4, 50, 2)
+    assert progress.said == "2 of 4 done: 1 cancelled, 1 completed, 2 waiting; 2 questions open"
+
+
+async def test_those_of_a_batch_that_have_not_ended_are_stopped(app: Backburner, stores: Stores) -> None:
+    batch, jobs = await waiting_batch(app, stores, 3)
+    await app.cancel(jobs[:1])
+    other, _ = asking(stores)
+
+    ended = await app.cancel_batch(batch, "Too late.")
+    again = await app.cancel_batch(batch)
+
+    assert (set(ended.done), ended.not_done) == (set(jobs[1:]), {})
+    assert (again.done, again.not_done) == ((), {})
+    assert stores.book.status(other) == WAITING
+    with pytest.raises(JobNotFound):
+        await app.cancel_batch("0c3k9x2mq7f4w")
+
+
+async def test_another_tenants_batch_is_not_there(app: Backburner, stores: Stores, shared_settings: Settings) -> None:
+    batch, jobs = await waiting_batch(app, stores, 2)
+    stores.book.tenant("theirs")
+
+    async with Backburner.open(shared_settings, tenant="theirs", name="owner", kinds=KINDS_FOR_TESTS) as theirs:
+        for refused in (theirs.batch(batch), theirs.cancel_batch(batch), theirs.answer_batch(batch, Said("approve"))):
+            with pytest.raises(JobNotFound):
+                await refused
+
+    assert {stores.book.status(job) for job in jobs} == {WAITING}
 
 
 async def test_a_question_without_a_form_takes_no_values(app: Backburner, stores: Stores) -> None:

@@ -14,6 +14,7 @@ from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
 
 from agent_tools.app import AGENT_SCOPES, Backburner
 from agent_tools.jobs.asks import Ask
+from agent_tools.requests import NewJob
 from agent_tools.serve import Binding, serving
 from agent_tools.server.mcp import server
 from agent_tools.server.tools import Desk
@@ -132,7 +133,7 @@ async def test_a_question_is_put_to_the_person_in_the_chat_and_the_job_goes_on(
     assert asked.message == f"Publish this?\n\n# Tides\n\nAlso at {PAGES}/jobs/{ask.job}"
     assert asked.requested_schema["properties"]["decision"]["enum"] == ["approve", "reject"]
     assert set(asked.requested_schema["properties"]) == {"decision", "price", "shop", "notes"}
-    assert asked.requested_schema["required"] == ["decision", "price"]
+    assert asked.requested_schema["required"] == ["decision"]
     assert (await backburner.get(ask.job)).result["values"] == {"price": 7.5}
 
 
@@ -212,10 +213,24 @@ async def test_an_answer_that_does_not_fit_is_not_taken_and_the_question_stays_o
     assert (await backburner.ask(ask.id)).is_open
 
 
+async def test_who_turns_something_down_in_the_chat_fills_in_no_form(backburner: Backburner, working: Hands) -> None:
+    form = {"properties": {"price": {"type": "number"}, "shop": {"type": "string"}}, "required": ["price", "shop"]}
+    ask = await asking(backburner, form=form)
+    say, seen = saying("accept", decision="reject", shop="", notes="Too dear.")
+
+    async with chatting(backburner, say) as agent:
+        await agent.get("job_status", job_ids=[ask.job], wait_seconds=20)
+
+    assert seen[0].requested_schema["required"] == ["decision"]
+    answer = (await backburner.ask(ask.id)).answer
+    assert answer == {"decision": "reject", "values": {}, "notes": "Too dear."}
+
+
 @pytest.mark.parametrize("args", [{"who": "Marta"}, {"question": "Publish?"}])
 async def test_nobody_is_asked_in_the_chat_for_somebody_else_or_without_a_wait(
     backburner: Backburner, working: Hands, args: dict[str, str]
 ) -> None:
+    await backburner.sign_in_link("Marta", new=True)
     ask = await asking(backburner, **args)
     say, seen = saying("accept", decision="approve")
 
@@ -324,6 +339,32 @@ async def test_an_agent_answers_what_another_asked_and_never_what_it_asked_itsel
     assert (answered["decision"], own_too["decision"]) == ("approve", "reject")
     assert "agent answered this" in late
     assert (await backburner.ask(foreign.id)).answered_by == "agent"
+
+
+async def test_an_agent_that_may_decide_answers_a_batch_alike(backburner: Backburner, working: Hands) -> None:
+    person = await backburner.as_person()
+    made = await person.create_many([NewJob("approval", {"question": f"Number {number}?"}) for number in range(3)])
+    await person.wait([each.id for each in made], 10, until="change")
+    batch = (await backburner.get(made[0].id)).batch_id
+    await wait_until_all_ask(backburner, str(batch), 3)
+
+    async with chatting(backburner, scopes=("jobs:answer", "jobs:read"), agents_decide=True) as agent:
+        neither = await agent.refused("answer_job", decision="approve")
+        listed = await agent.ask("list_jobs", batch_id=batch)
+        answered = await agent.get("answer_job", batch_id=batch, decision="approve")
+
+    assert "either job_id or batch_id" in neither
+    assert text_of(listed).startswith(f"Batch {batch}: 0 of 3 done: 3 waiting; 3 questions open.")
+    assert (listed.structured_content or {})["batch"] == {
+        "batch_id": batch, "done": 0, "of": 3, "percent": 0, "by_status": {"waiting": 3}, "asks_open": 3,
+    }  # fmt: skip
+    assert set(answered["answered"]) == {each.id for each in made}
+
+
+async def wait_until_all_ask(backburner: Backburner, batch: str, number: int) -> None:
+    async with asyncio.timeout(20):
+        while (await backburner.batch(batch)).asks < number:
+            await asyncio.sleep(0.02)
 
 
 async def test_an_agent_without_the_scope_answers_nothing(backburner: Backburner, working: Hands) -> None:

@@ -325,6 +325,20 @@ async def test_a_running_job_is_cancelled_and_an_ended_one_says_so(
     assert second["not_cancelled"] == {job: f"{job} is cancelled already."}
 
 
+async def test_a_batch_is_stopped_as_a_whole(agent: Agent, backburner: Backburner) -> None:
+    jobs = [{"kind": "drill", "args": {"seconds": number}} for number in range(3)]
+    made = await agent.get("create_jobs", jobs=jobs)
+
+    neither = await agent.refused("cancel_jobs", reason="not needed")
+    first = await agent.get("cancel_jobs", batch_id=made["batch_id"])
+    unknown = await agent.refused("cancel_jobs", batch_id="0c3k9x2mq7f4w")
+
+    assert "either job_ids or batch_id" in neither
+    assert set(first["cancelled"]) == set(made["job_ids"])
+    assert "There is no batch '0c3k9x2mq7f4w'" in unknown
+    assert (await backburner.batch(made["batch_id"])).said == "3 of 3 done: 3 cancelled"
+
+
 async def test_text_is_read_in_pages_and_what_hides_in_it_is_taken_out(agent: Agent, working: Hands) -> None:
     text = "# Long\n\n" + "word " * 2000 + "\u202eneedle\u200b \U000e0041end"
     job = (await agent.get("create_page", content=text))["job_id"]

@@ -18,24 +18,18 @@ from web_given import HOST, HOSTILE, OURS, acting, browser, send
 from agent_tools.app import Backburner
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.job import Job
+from agent_tools.jobs.kinds import Kinds
 from agent_tools.requests import NewJob
 from agent_tools.settings import Settings
 from sql.hands import Principal
 from web.app import app
 from web.site import Site
-from worker.hands import Hands, open_hands
+from worker.hands import Hands
 
 
 @pytest.fixture
-async def backburner(settings: Settings) -> AsyncIterator[Backburner]:
-    async with Backburner.open(settings, kinds=kinds_that_ask()) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def hands(settings: Settings) -> AsyncIterator[Hands]:
-    async with open_hands(settings, kinds_that_ask()) as opened:
-        yield opened
+def offered() -> Kinds:
+    return kinds_that_ask()
 
 
 @pytest.fixture
@@ -155,6 +149,92 @@ async def test_turning_something_down_needs_a_reason_and_nothing_typed_is_lost(
     why = {"values/title": "The sea", "values/words": "90", "notes": "Too long."}
     assert (await post(owner, ask, **answered(ask, decision, **why))).status_code == 303
     assert (await ended(backburner, hands, ask.job)).result["notes"] == "Too long."
+
+
+async def test_who_turns_something_down_fills_in_no_form(
+    owner: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    ask = await asks(backburner, hands, form="required")
+    untouched = {"values/title": "", "values/words": "120", "values/tone": "0", "values/may_wait": "1"}
+
+    edit = await post(owner, ask, **answered(ask, "edit", **untouched))
+    rejected = await post(owner, ask, **answered(ask, "reject", notes="Not now.", **untouched))
+
+    assert (edit.status_code, "Fill this in." in edit.text) == (422, True)
+    assert rejected.status_code == 303
+    job = await ended(backburner, hands, ask.job)
+    assert (job.result["decision"], job.result["values"], job.result["notes"]) == ("reject", None, "Not now.")
+
+
+async def test_a_text_is_edited_and_approved_and_the_page_shows_what_was_changed(
+    owner: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    ask = await asks(backburner, hands, text="# Tides\n\nThree a day.\n", may_edit=True, form="optional")
+    page = await owner.get(f"/waiting/{ask.id}")
+    (form,) = lxml.html.document_fromstring(page.text).xpath("//form[@class='answer']")
+    sent = {**dict(form.fields), "edited": "# Tides\r\n\r\nTwo a day.\r\n"}
+
+    empty = await post(owner, ask, **{**sent, "edited": " ", "decision": "approve"})
+    missing = await post(owner, ask, **{**sent, "decision": "reject"})
+    done = await post(owner, ask, **{**sent, "decision": "approve"})
+
+    assert "Edit the text before you answer" in text(page.text)
+    assert (empty.status_code, "is empty" in text(empty.text)) == (422, True)
+    assert (missing.status_code, "Two a day." in missing.text) == (422, True)
+    assert done.status_code == 303
+    job = await ended(backburner, hands, ask.job)
+    assert job.result["edited"] == "# Tides\n\nTwo a day.\n"
+    assert "-Three a day. +Two a day." in text((await owner.get(f"/jobs/{ask.job}")).text)
+
+
+async def test_a_text_that_nobody_touched_was_not_edited(
+    owner: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    ask = await asks(backburner, hands, text="# Tides\n\nTwo a day.\n", may_edit=True)
+    page = lxml.html.document_fromstring((await owner.get(f"/waiting/{ask.id}")).text)
+    (form,) = page.xpath("//form[@class='answer']")
+    as_browsers_send = {name: value.replace("\n", "\r\n") for name, value in form.fields.items()}
+
+    await post(owner, ask, **{**as_browsers_send, "decision": "approve"})
+
+    assert "edited" not in (await ended(backburner, hands, ask.job)).result
+
+
+async def test_what_was_filled_in_beforehand_and_changed_is_shown_with_what_it_was(
+    owner: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    ask = await asks(backburner, hands, form="required")
+    sent = {"values/title": "Tides", "values/words": "90", "values/tone": "0", "values/may_wait": "1"}
+    await post(owner, ask, **answered(ask, **sent))
+
+    page = text((await owner.get(f"/jobs/{ask.job}")).text)
+
+    assert "Words: 90 (before: 120)" in page
+    assert "Tone: plain" in page
+    assert page.count("(before:") == 1
+
+
+async def test_a_batch_has_a_page_that_says_how_far_it_is_answers_it_alike_and_stops_it(
+    owner: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    asked = await ask_many(backburner, hands, 3)
+    batch = (await backburner.get(asked[0].job)).batch_id
+    await post(owner, asked[0], **answered(asked[0]))
+    await ended(backburner, hands, asked[0].job)
+
+    page = await owner.get(f"/jobs?batch={batch}")
+    of_one = await owner.get(f"/jobs/{asked[1].job}")
+    together = await owner.post("/waiting/together", data={"ask": tokens(asked[1:])}, headers=OURS)
+    after = await send(owner, f"/batches/{batch}/cancel")
+
+    assert '<progress max="100" value="33"' in page.text
+    assert "1 of 3 done: 1 completed, 2 waiting; 2 questions open" in text(page.text)
+    assert f'name="ask" value="{tokens(asked[1:])}"' in page.text
+    assert f'href="/jobs?batch={batch}">One of 3 asked for together' in of_one.text
+    assert "Answer 2 alike" in text(together.text)
+    assert toast(after.text) == "Cancelled 2 jobs."
+    assert "3 of 3 done: 2 cancelled, 1 completed" in text(after.text)
+    assert (await owner.get("/jobs?batch=0c3k9x2mq7f4w")).status_code == 404
 
 
 async def test_a_form_begins_with_its_defaults_and_says_beside_each_field_what_is_wrong(
@@ -343,9 +423,25 @@ async def test_what_is_put_to_one_person_counts_for_them_and_stands_last_for_oth
     assert re.findall(r'number due">(\d)', (await marta.get("/")).text) == ["3"]
     page = text((await owner.get("/waiting")).text)
     assert page.index("For anybody") < page.index("For nobody here") < page.index("Put to others")
-    assert "Put to marta; you may answer, too." in text((await owner.get(f"/waiting/{hers.id}")).text)
-    assert "Put to you; owner may answer, too." in text((await marta.get(f"/waiting/{hers.id}")).text)
-    assert (await post(owner, hers, **answered(hers))).status_code == 303
+    assert "Put to you; nobody else answers it." in text((await marta.get(f"/waiting/{hers.id}")).text)
+
+
+async def test_what_is_put_to_a_person_nobody_else_answers(
+    owner: httpx2.AsyncClient, marta: httpx2.AsyncClient, backburner: Backburner, hands: Hands
+) -> None:
+    hers, anybodys = await asks(backburner, hands, title="For Marta", who="marta"), await asks(backburner, hands)
+
+    page = await owner.get(f"/waiting/{hers.id}")
+    refused = await post(owner, hers, **answered(hers))
+    bulk = {"ask": tokens([hers, anybodys]), "decision": "approve"}
+    together = await owner.post("/waiting/together", data=bulk, headers=OURS)
+
+    assert "Put to Marta, and nobody else answers it." in text(page.text)
+    assert 'class="answer"' not in page.text
+    assert (refused.status_code, "This is put to marta, and nobody else answers it" in refused.text) == (403, True)
+    assert "For Marta: It is put to Marta." in text(together.text)
+    assert "1 answered: Approve" in text(together.text)
+    assert (await post(marta, hers, **answered(hers))).status_code == 303
 
 
 async def test_nobody_answers_what_they_asked_for_themselves_unless_that_is_set_or_nobody_else_is_here(

@@ -129,6 +129,13 @@ class Cancel(Asked):
     reason: str | None = Field(None, max_length=500, description="Kept in the job's events.")
 
 
+class CancelMany(Cancel):
+    """Which jobs are stopped: those named, or all of a batch."""
+
+    job_ids: list[str] | None = Field(None, min_length=1, max_length=1000)
+    batch_id: str | None = None
+
+
 class AsksQuery(Asked):
     """Which page of which open questions."""
 
@@ -144,6 +151,9 @@ class AskAnswer(Asked):
     decision: str | None = Field(None, description="One of the question's choices; none where it has only a form.")
     values: dict[str, Any] | None = Field(None, description="The form, filled in.")
     notes: str | None = Field(None, description="A reason, or what should be different.")
+    edited: str | None = Field(
+        None, description="The text that was shown, as you changed it, where `shown` says `may_edit`."
+    )
     shown_hash: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
@@ -157,10 +167,20 @@ class AskAnswerTo(AskAnswer):
     ask: int = Field(ge=1, lt=1 << 63, description="The question's number.")
 
 
-class AskAnswers(Asked):
-    """Answers, each of which counts or not for itself."""
+class AnswerAlike(Asked):
+    """What somebody says to all that the jobs of a batch ask."""
 
-    answers: list[AskAnswerTo] = Field(min_length=1, max_length=MOST_ANSWERS)
+    batch_id: str
+    decision: str | None = None
+    values: dict[str, Any] | None = None
+    notes: str | None = None
+
+
+class AskAnswers(Asked):
+    """Answers, each of which counts or not for itself: one by one, or one for all of a batch."""
+
+    answers: list[AskAnswerTo] | None = Field(None, min_length=1, max_length=MOST_ANSWERS)
+    alike: AnswerAlike | None = Field(None, description="Instead of `answers`: the same for all that a batch asks now.")
 
 
 class Redo(Asked):

@@ -5,7 +5,9 @@ import re
 from starlette.responses import Response
 
 from agent_tools import view
-from agent_tools.jobs.errors import AskNotFound, BackburnerError, BookUnavailable
+from agent_tools.answers import Said
+from agent_tools.jobs.asks import Ask
+from agent_tools.jobs.errors import AskNotFound, BackburnerError, BadRequest
 from agent_tools.jobs.job import job_id
 from web.api import asked, replies
 from web.api.jobs import in_full
@@ -41,19 +43,28 @@ async def answer_ask(caller: Caller, job: str, ask: str, body: asked.AskAnswer) 
 
 
 async def answer_asks(caller: Caller, body: asked.AskAnswers) -> Response:
-    """Answer many questions, each for itself: one that is refused takes no other along."""
-    own = await caller.backburner.may_answer_own()
-    return answer(replies.AnsweredAll(answers=[await _answered(caller, each, own=own) for each in body.answers]))
+    """Answer many questions, each for itself: one that is refused takes no other along.
+
+    Either `answers`, or with `alike` the same for all that the jobs of a batch ask now.
+    """
+    if (body.answers is None) == (body.alike is None):
+        raise BadRequest("Say what is answered: either answers or alike.")
+    backburner = caller.backburner
+    own = await backburner.may_answer_own()
+    if body.alike is not None:
+        said = Said(**body.alike.model_dump(exclude={"batch_id"}))
+        became = [*(await backburner.answer_batch(body.alike.batch_id, said, own=own)).items()]
+    else:
+        given = [(each.ask, Said(**each.model_dump(exclude={"ask"}))) for each in body.answers or ()]
+        numbers = [ask for ask, _ in given]
+        became = [*zip(numbers, await backburner.answer_all(given, own=own), strict=True)]
+    return answer(replies.AnsweredAll(answers=[_answered(ask, each) for ask, each in became]))
 
 
-async def _answered(caller: Caller, given: asked.AskAnswerTo, *, own: bool) -> replies.Answered:
-    try:
-        ask = await caller.backburner.answer(given.ask, **given.model_dump(exclude={"ask"}), own=own)
-    except BookUnavailable:
-        raise
-    except BackburnerError as error:
-        return replies.Answered(ask=given.ask, answered=False, code=error.code, detail=str(error))
-    return replies.Answered(ask=given.ask, job_id=ask.job, answered=True)
+def _answered(ask: int, became: Ask | BackburnerError) -> replies.Answered:
+    if isinstance(became, BackburnerError):
+        return replies.Answered(ask=ask, answered=False, code=became.code, detail=str(became))
+    return replies.Answered(ask=ask, job_id=became.job, answered=True)
 
 
 async def call_back(caller: Caller, job: str, proof: str, query: asked.AnyQuery) -> Response:
@@ -64,5 +75,5 @@ async def call_back(caller: Caller, job: str, proof: str, query: asked.AnyQuery)
     keys = caller.site.keys
     await keys.check_callback(job, proof)
     await read_bytes(caller.request, MOST_OF_A_CALLBACK)
-    await keys.call_back(job)
+    await caller.backburner.ring(await keys.call_back(job))
     return Response(status_code=202, headers={"Cache-Control": "no-store"})

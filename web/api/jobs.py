@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from agent_tools import view
 from agent_tools.jobs.errors import BadRequest, NotNow
 from agent_tools.jobs.job import Job, job_id
 from agent_tools.requests import NewJob, job_filter
@@ -50,12 +51,14 @@ async def create_jobs(caller: Caller, body: asked.NewJobs) -> Response:
 async def list_jobs(caller: Caller, query: asked.ListQuery) -> Response:
     """List jobs, newest first.
 
-    Pages go by place, not by number: jobs created meanwhile neither repeat nor hide another.
+    Pages go by place, not by number: jobs created meanwhile neither repeat nor hide another. With `batch_id` the answer also
+    says how far that batch is.
     """
     labels = dict(each.split(":", 1) for each in query.label)
     page = await caller.backburner.jobs(_filter(caller, query, labels), limit=query.limit, cursor=query.cursor)
     listed = [_listed(caller, job) for job in page.jobs]
-    return answer(replies.Jobs.model_validate({"jobs": listed, "next_cursor": page.next_cursor}))
+    batch = {"batch": view.batch(await caller.backburner.batch(query.batch_id))} if query.batch_id else {}
+    return answer(replies.Jobs.model_validate({**batch, "jobs": listed, "next_cursor": page.next_cursor}))
 
 
 async def get_job(caller: Caller, job: str, query: asked.Wait) -> Response:
@@ -116,6 +119,18 @@ async def redo_job(caller: Caller, job: str, body: asked.Redo) -> Response:
     """Make a new version of a job that has ended; without changes it is a plain retry."""
     made = await caller.backburner.redo(job, body.changes)
     return await in_full(caller, await caller.backburner.get(made.id), 202, created=True)
+
+
+async def cancel_jobs(caller: Caller, body: asked.CancelMany) -> Response:
+    """Stop those of many jobs that have not ended: those named, or all of a batch."""
+    if (body.job_ids is None) == (body.batch_id is None):
+        raise BadRequest("Say which jobs: either job_ids or batch_id.")
+    if body.batch_id is not None:
+        ended = await caller.backburner.cancel_batch(body.batch_id, body.reason)
+    else:
+        ended = await caller.backburner.cancel(body.job_ids or (), body.reason)
+    not_done = [{"job_id": job, "detail": why} for job, why in ended.not_done.items()]
+    return answer(replies.Cancelled.model_validate({"cancelled": list(ended.done), "not_cancelled": not_done}))
 
 
 async def delete_job(caller: Caller, job: str) -> Response:

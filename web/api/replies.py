@@ -54,7 +54,9 @@ class Ask(Reply):
     choices: list[str] = []
     form: dict[str, Any] | None = Field(None, description="JSON schema of what is to be filled in.")
     shown: dict[str, Any] | None = Field(
-        None, description="What it is about: `text` (Markdown), `data`, or what the `file` on the job's page is."
+        None,
+        description="What it is about: `text` (Markdown), `data`, or what the `file` on the job's page is; with `may_edit` "
+        "the text may be answered as `edited`.",
     )
     shown_hash: str = Field(description="Stands for exactly what is asked and shown; send it back with the answer.")
     for_person: str | None = Field(None, description="Whose answer is wanted; absent: anybody's who may answer.")
@@ -131,9 +133,21 @@ class CreatedJob(ListedJob):
     created: bool = Field(description="False where it is an earlier job.")
 
 
+class BatchProgress(Reply):
+    """How far jobs are that were created together."""
+
+    batch_id: str
+    done: int = Field(description="How many have ended, however they did.")
+    of: int
+    percent: int
+    by_status: dict[JobStatus, int]
+    asks_open: int = Field(description="How many questions wait for a person.")
+
+
 class Jobs(Reply):
     """A page of jobs, newest first."""
 
+    batch: BatchProgress | None = Field(None, description="Where the list is of one batch.")
     jobs: list[ListedJob]
     next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
 
@@ -143,6 +157,20 @@ class Batch(Reply):
 
     batch_id: str | None = None
     jobs: list[CreatedJob]
+
+
+class NotCancelled(Reply):
+    """A job that was not stopped, and why."""
+
+    job_id: str
+    detail: str
+
+
+class Cancelled(Reply):
+    """What happened to jobs that were to be stopped."""
+
+    cancelled: list[str]
+    not_cancelled: list[NotCancelled]
 
 
 class MovedJob(Reply):

@@ -55,5 +55,7 @@ export function turnDown() {
 }
 
 export function editFields() {
-  document.querySelector(".asking .fields :is(input, textarea, select), .asking .notes textarea")?.focus();
+  const text = document.querySelector(".asking .edit");
+  if (text) text.open = true;
+  document.querySelector(".asking .edit textarea, .asking .fields :is(input, textarea, select), .asking .notes textarea")?.focus();
 }

@@ -47,12 +47,13 @@ def place(ask: dict[str, Any]) -> str:
 
 
 async def test_an_open_question_is_listed_and_its_job_shows_it(client: httpx2.AsyncClient, asking: Asks) -> None:
-    ask = await asking(content="# Tides", form=FORM, who="Marta")
+    ask = await asking(content="# Tides", form=FORM, who="owner")
 
     job = (await client.get(f"/api/v1/jobs/{ask['job_id']}")).json()
 
     assert ask["question"] == "Publish this?"
-    assert (ask["choices"], ask["shown"], ask["for_person"]) == (["approve", "reject"], {"text": "# Tides"}, "Marta")
+    assert (ask["choices"], ask["for_person"]) == (["approve", "reject"], "owner")
+    assert ask["shown"] == {"text": "# Tides", "may_edit": True}
     assert (ask["kind"], ask["answer_url"]) == ("approval", f"{BASE}/jobs/{ask['job_id']}")
     assert ask["form"]["required"] == ["price"]
     assert (job["status"], job["waiting_for"], job["asks"]) == ("waiting", "person", [ask])
@@ -192,6 +193,56 @@ async def test_of_answers_in_bulk_each_counts_for_itself(person: httpx2.AsyncCli
     assert [one["ask"] for one in (await person.get(ASKS)).json()["asks"]] == [second["ask"]]
 
 
+async def test_what_all_of_a_batch_ask_is_answered_alike_or_in_one_place_refused(
+    person: httpx2.AsyncClient, client: httpx2.AsyncClient, asking: Asks, work: Work
+) -> None:
+    other = await asking()
+    jobs = [{"kind": "approval", "args": {"question": f"Number {number}?"}} for number in range(3)]
+    batch = (await client.post("/api/v1/jobs/batch", json={"jobs": jobs})).json()["batch_id"]
+    await work()
+
+    neither = await person.post(f"{ASKS}/answers", json={})
+    unknown = await person.post(f"{ASKS}/answers", json={"alike": {"batch_id": "0c3k9x2mq7f4w"}})
+    wrong = await person.post(f"{ASKS}/answers", json={"alike": {"batch_id": batch, "decision": "perhaps"}})
+    done = await person.post(f"{ASKS}/answers", json={"alike": {"batch_id": batch, "decision": "approve"}})
+    again = await person.post(f"{ASKS}/answers", json={"alike": {"batch_id": batch, "decision": "approve"}})
+
+    assert (neither.status_code, unknown.status_code, again.status_code) == (422, 404, 409)
+    assert {each["code"] for each in wrong.json()["answers"]} == {"bad_request"}
+    assert [each["answered"] for each in done.json()["answers"]] == [True] * 3
+    assert [each["ask"] for each in (await person.get(ASKS)).json()["asks"]] == [other["ask"]]
+
+
+async def test_what_is_put_to_a_person_only_they_or_an_operator_answer(
+    callers: Callers, person: httpx2.AsyncClient, work: Work
+) -> None:
+    new = {"kind": "approval", "args": {"question": "Pay?", "who": "owner"}}
+    job = (await person.post("/api/v1/jobs", json=new)).json()["job_id"]
+    await work()
+    (ask,) = (await person.get(ASKS, params={"job_id": job})).json()["asks"]
+    decider, operator = await callers.allowed("jobs:answer"), await callers.allowed("admin")
+
+    refused = await decider.post(place(ask), json={"decision": "approve"})
+    unknown = await person.post("/api/v1/jobs", json={"kind": "approval", "args": {"question": "Pay?", "who": "Legal"}})
+
+    assert_is_problem(refused)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_yours")
+    assert refused.json()["detail"].startswith("This is put to owner, and nobody else answers it.")
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "who")
+    assert (await operator.post(place(ask), json={"decision": "approve"})).status_code == 200
+
+
+async def test_a_text_is_answered_as_it_was_edited(person: httpx2.AsyncClient, asking: Asks, work: Work) -> None:
+    ask = await asking(content="# Tides\n\nThree a day.")
+
+    await person.post(place(ask), json={"decision": "approve", "edited": "# Tides\n\nTwo a day."})
+    await work()
+
+    job = (await person.get(f"/api/v1/jobs/{ask['job_id']}")).json()
+    assert job["artifacts"][0]["name"] == "edited.md"
+    assert "+Two a day." in job["result"]["edits"]
+
+
 async def test_another_tenants_questions_are_not_there(
     stranger: httpx2.AsyncClient, client: httpx2.AsyncClient, asking: Asks
 ) -> None:
@@ -230,7 +281,19 @@ async def test_a_call_back_makes_a_job_look_at_once(outside: httpx2.AsyncClient,
     answered = await outside.post(address(book, job), params={"status": "done"}, content=b"anything \xff")
 
     assert (answered.status_code, answered.content) == (202, b"")
-    assert book.one("SELECT look_at <= now() FROM jobs WHERE id = %s", job)
+    assert book.status(job) == QUEUED
+
+
+async def test_what_is_called_back_is_rung_at_once_and_not_only_by_the_next_sweep(
+    outside: httpx2.AsyncClient, book: Book, backburner: Backburner
+) -> None:
+    job = parked(book)
+    book.worker(kinds=["publish"])
+    book.run("UPDATE jobs SET kind = 'publish'")
+
+    await outside.post(address(book, job))
+
+    assert await backburner._bell.take("default", 10) == [job]
 
 
 @pytest.mark.parametrize("status", [QUEUED, RUNNING])

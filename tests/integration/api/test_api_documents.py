@@ -69,7 +69,7 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         "again": True,
     }
     job = (await client.post("/api/v1/jobs", json=new)).json()["job_id"]
-    question = {"question": "Publish?", "content": "# A", "form": {"price": {"type": "number"}}, "who": "Marta"}
+    question = {"question": "Publish?", "content": "# A", "form": {"price": {"type": "number"}}, "who": "owner"}
     asking = (await client.post("/api/v1/jobs", json={"kind": "approval", "args": question})).json()["job_id"]
     await work()
     asked: list[tuple[str, str, str, Any]] = [

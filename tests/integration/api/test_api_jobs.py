@@ -285,6 +285,24 @@ async def test_a_job_is_stopped_once_with_the_reason_kept(client: httpx2.AsyncCl
     assert events[-1]["data"]["reason"] == "Not needed any more"
 
 
+async def test_many_are_stopped_by_name_or_as_a_batch(client: httpx2.AsyncClient, drill: Drill) -> None:
+    jobs = [{"kind": "drill", "args": {"steps": number}} for number in (1, 2)]
+    batch = (await client.post("/api/v1/jobs/batch", json={"jobs": jobs})).json()
+    one = (await drill())["job_id"]
+    ids = [each["job_id"] for each in batch["jobs"]]
+
+    by_name = (await client.post("/api/v1/jobs/cancel", json={"job_ids": [one]})).json()
+    again = (await client.post("/api/v1/jobs/cancel", json={"job_ids": [one]})).json()
+    as_batch = (await client.post("/api/v1/jobs/cancel", json={"batch_id": batch["batch_id"], "reason": "no"})).json()
+    both = await client.post("/api/v1/jobs/cancel", json={"batch_id": batch["batch_id"], "job_ids": [one]})
+    unknown = await client.post("/api/v1/jobs/cancel", json={"batch_id": "0c3k9x2mq7f4w"})
+
+    assert (by_name["cancelled"], by_name["not_cancelled"]) == ([one], [])
+    assert again["not_cancelled"] == [{"job_id": one, "detail": f"{one} is cancelled already."}]
+    assert set(as_batch["cancelled"]) == set(ids)
+    assert (both.status_code, unknown.status_code) == (422, 404)
+
+
 async def test_deleting_stops_what_runs_and_removes_what_has_ended(
     client: httpx2.AsyncClient, drill: Drill, site: Any
 ) -> None:

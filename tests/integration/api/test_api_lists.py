@@ -165,3 +165,18 @@ async def test_ready_is_degraded_without_workers_or_redis(
 
     assert (alone["status"], alone["workers"]) == ("degraded", 0)
     assert (deaf.status_code, deaf.json()["status"], deaf.json()["redis"]) == (200, "degraded", False)
+
+
+async def test_a_list_of_one_batch_says_how_far_it_is(client: httpx2.AsyncClient, work: Work) -> None:
+    jobs = [{"kind": "drill", "args": {"steps": number}} for number in (1, 2, 3)]
+    jobs.append({"kind": "drill", "args": {"steps": 4}, "run_after": "2030-01-01T00:00:00Z"})
+    batch = (await client.post("/api/v1/jobs/batch", json={"jobs": jobs})).json()["batch_id"]
+    await work()
+
+    listed = (await client.get("/api/v1/jobs", params={"batch_id": batch})).json()
+    unknown = await client.get("/api/v1/jobs", params={"batch_id": "0c3k9x2mq7f4w"})
+
+    assert listed["batch"] == {
+        "batch_id": batch, "done": 3, "of": 4, "percent": 75, "by_status": {"completed": 3, "queued": 1}, "asks_open": 0,
+    }  # fmt: skip
+    assert (len(listed["jobs"]), unknown.status_code) == (4, 404)

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from agent_tools import JobContext, Result, job_kind
+from agent_tools import Answer, Artifact, JobContext, Person, Result, job_kind
+from agent_tools.edits import of_form, of_text
 from worker.kinds.approval.asked import checked_choices, checked_content, checked_form, not_blank
 
 
@@ -32,26 +33,40 @@ async def approval(
         AfterValidator(checked_form),
         Field(description='To fill in, flat JSON schema: {"properties": {"price": {"type": "number"}}}.'),
     ] = None,
-    who: Annotated[str | None, Field(max_length=100, description="Whose answer is wanted; default anybody's.")] = None,
+    who: Annotated[
+        str | None, Person(), Field(max_length=100, description="The person who is to answer; default anybody.")
+    ] = None,
 ) -> Result:
     """Ask a person to decide, and keep the answer. It waits for days if need be, and no worker waits with it.
 
     When it completed, `decision` is the choice's own word (`rejected` for reject), with notes, form values and who it was.
-    After send back, redo what the notes name and ask again.
+    After send back, redo what the notes name and ask again. A Markdown text may come back changed: `edited.md`, and `edits`.
     """
-    from worker.kinds.approval.shown import look_up, record  # noqa: PLC0415 - loaded only where something is asked
+    from worker.kinds.approval.shown import is_text, look_up, record  # noqa: PLC0415 - loaded only where something is asked
 
     shown = await look_up(job, content)
     answer = await job.ask(
-        question, choices=_offered(choices, content), form=form, show=shown, who=who
+        question,
+        choices=_offered(choices, content),
+        form=form,
+        show=shown,
+        who=who,
+        may_edit=is_text(content, shown),
     )  # from here on it may be months later
-    decision = "rejected" if answer.decision == "reject" else answer.decision
-    data = {"decision": decision, "values": answer.values, "notes": answer.notes, "by": answer.by}
+    data = {
+        "decision": "rejected" if answer.decision == "reject" else answer.decision,
+        "values": answer.values,
+        "changed": of_form(form, answer.values) or None,
+        "notes": answer.notes,
+        "edits": of_text(content or "", answer.edited) if answer.edited else None,
+        "by": answer.by,
+        "at": answer.at.isoformat(timespec="seconds") if answer.at else None,
+    }
+    edited = [Artifact.text("edited.md", answer.edited, title="As it was edited")] if answer.edited else []
     return Result(
-        data={name: value for name, value in data.items() if value is not None}
-        | ({"at": answer.at.isoformat(timespec="seconds")} if answer.at else {}),
-        artifacts=[await record(job.title or question, question, shown)],
-        line=_line(answer.decision, answer.by, answer.notes),
+        data={name: value for name, value in data.items() if value is not None},
+        artifacts=[*edited, await record(job.title or question, question, shown)],
+        line=_line(answer),
     )
 
 
@@ -66,9 +81,10 @@ _SAID = {None: "Answered", "approve": "Approved", "reject": "Rejected", "send ba
 _MOST_NOTES = 300
 
 
-def _line(choice: str | None, by: str | None, notes: str | None) -> str:
-    said = f"{_SAID.get(choice, f'“{choice}”')} by {by or 'somebody'}"
-    if not notes:
+def _line(answer: Answer) -> str:
+    edited = ", with edits" if answer.edited else ""
+    said = f"{_SAID.get(answer.decision, f'“{answer.decision}”')} by {answer.by or 'somebody'}{edited}"
+    if not answer.notes:
         return said
-    told = " ".join(notes.split())
+    told = " ".join(answer.notes.split())
     return f"{said}: {told if len(told) <= _MOST_NOTES else told[: _MOST_NOTES - 1] + '…'}"

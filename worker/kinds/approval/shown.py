@@ -35,6 +35,11 @@ async def look_up(job: JobContext, content: str | None) -> str | Artifact | None
     return Artifact.text("content.md", content) if too_long else content
 
 
+def is_text(content: str | None, shown: str | Artifact | None) -> bool:
+    """Whether what is shown is the text that was given: that may be edited, an address may not."""
+    return content is not None and shown == content
+
+
 async def record(title: str, question: str, shown: str | Artifact | None) -> Artifact:
     """What was shown, for the shelf: a page of the Markdown, or the file itself."""
     if not isinstance(shown, Artifact):
