@@ -203,3 +203,17 @@ async def test_the_example_of_the_page_works() -> None:
     await given["test_an_offer_is_sent"]()
 
     assert len(calls) == 1
+
+
+async def test_a_text_is_edited_as_a_person_would_and_only_where_it_may_be() -> None:
+    @job_kind("printing")
+    async def printing(job: JobContext, may_edit: bool = True) -> dict[str, Any]:
+        """Ask, and print what it became."""
+        answer = await job.ask("Print?", show="# A", may_edit=may_edit)
+        return {"printed": answer.edited or "# A"}
+
+    answers = {"Print?": {"decision": "approve", "edited": "# B"}}
+
+    assert (await perform(printing, answers=answers)).data == {"printed": "# B"}
+    with pytest.raises(BadRequest, match="edited: what this question shows cannot be edited"):
+        await perform(printing, answers=answers, may_edit=False)
