@@ -8,8 +8,15 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent_tools.embedded import Home, Runtime, default_home
+from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import Misconfigured
 
+NOTICE_SERVICES = (
+    "mailto", "mailtos", "ntfy", "ntfys", "gotify", "gotifys", "pover", "pbul", "bark", "barks", "slack", "discord", "gchat", "workflows",
+    "wxteams", "mmost", "mmosts", "rocket", "rockets", "zulip", "matrix", "matrixs", "tgram", "signal", "signals", "whatsapp", "threema",
+)  # fmt: skip
+"""What only carries a message to a person. Others of apprise post to any address, or act on the machine itself."""
+_LEAST_REMIND_S = 3600.0
 Words = Annotated[tuple[str, ...], NoDecode]
 _PASSWORD = re.compile(r"""\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]*)""", re.IGNORECASE)
 
@@ -90,12 +97,48 @@ class Settings(BaseSettings):
         alias="BACKBURNER_ASK_IN_CHAT",
         description="put questions to people in their chat, too, where the client can show a form; it is trusted to ask them",
     )
+    notice_services: Words = Field(
+        NOTICE_SERVICES,
+        alias="BACKBURNER_NOTICE_SERVICES",
+        description="the services that people may be told by, by comma, as apprise calls them",
+    )
+    notice_hosts: Words = Field(
+        (),
+        alias="BACKBURNER_NOTICE_HOSTS",
+        description="hosts of your own network that notices may go to, by comma, such as ntfy.home.arpa; unset: public ones only",
+    )
+    notice_mail: SecretStr = Field(
+        SecretStr(""),
+        alias="BACKBURNER_NOTICE_MAIL",
+        description="your mail server, such as mailtos://user:password@host?from=backburner@host: people then need to give no more than their mail address",
+    )
+    remind: Words = Field(
+        ("1d", "3d", "7d"),
+        alias="BACKBURNER_REMIND",
+        description="after which pauses people are told again of what still waits for them, the last one again and again; off: never",
+    )
     log_level: str = Field("INFO", alias="BACKBURNER_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR")
 
-    @field_validator("queues", "kinds", mode="before")
+    @field_validator("queues", "kinds", "notice_services", "notice_hosts", "remind", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("remind")
+    @classmethod
+    def _only_pauses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value == ("off",):
+            return ()
+        if any(seconds(pause) < _LEAST_REMIND_S for pause in value):
+            raise ValueError("a pause of less than an hour reminds nobody of anything; write 1d,3d,7d, or off")
+        return value
+
+    @field_validator("notice_mail")
+    @classmethod
+    def _only_mail(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not re.match(r"mailtos?://[^/]", value.get_secret_value()):
+            raise ValueError("must begin with mailto:// or mailtos://")
+        return value
 
     @field_validator("artifacts_url")
     @classmethod
@@ -124,6 +167,11 @@ class Settings(BaseSettings):
     def beat_s(self) -> float:
         """How often a worker renews its leases: two beats may be lost."""
         return self.lease_s / 3
+
+    @property
+    def remind_s(self) -> tuple[float, ...]:
+        """The pauses before people are told again; none: they are not."""
+        return tuple(map(seconds, self.remind))
 
     @property
     def artifacts(self) -> Path:

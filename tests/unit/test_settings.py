@@ -15,6 +15,9 @@ from agent_tools.settings import Settings, masked
         ("BACKBURNER_PORT", "http", "valid integer"),
         ("BACKBURNER_MAX_JOBS", "0", "greater than or equal to 1"),
         ("BACKBURNER_LEASE_S", "0.1", "greater than or equal to 0.5"),
+        ("BACKBURNER_REMIND", "1d,often", "'often' is no duration"),
+        ("BACKBURNER_REMIND", "1m", "write 1d,3d,7d, or off"),
+        ("BACKBURNER_NOTICE_MAIL", "smtp://mail.example.org", "must begin with mailto://"),
         ("BACKBURNER_ARTIFACTS_URL", "s3://bucket", r"only a folder \(a path or file://…\) is supported"),
     ],
 )
@@ -76,6 +79,15 @@ def test_artifacts_lie_in_the_folder_that_was_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("BACKBURNER_ARTIFACTS_URL", url)
 
     assert Settings.read().artifacts == Path("/srv/files")
+
+
+@pytest.mark.parametrize(("value", "pauses"), [("", (86_400, 259_200, 604_800)), ("12h", (43_200,)), ("off", ())])
+def test_people_are_reminded_after_the_pauses_that_were_set(
+    monkeypatch: pytest.MonkeyPatch, value: str, pauses: tuple[float, ...]
+) -> None:
+    monkeypatch.setenv("BACKBURNER_REMIND", value)
+
+    assert Settings.read().remind_s == pauses
 
 
 def test_two_beats_may_be_lost_before_a_lease_is() -> None:
