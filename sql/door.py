@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
+from agent_tools.jobs.notices import Notices
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
@@ -302,6 +303,30 @@ class DoorStore:
         return [
             row["id"] for row in await self._read(tenant, queries()["unseen"], {"principal": principal, "limit": limit})
         ]
+
+    async def notices(self, tenant: int, person: int) -> Notices | None:
+        """Where this person is told, and how that goes; None: nowhere."""
+        found = await self._read(tenant, queries()["notices"], {"person": person})
+        return Notices(**found[0]) if found else None
+
+    async def set_notices(self, tenant: int, person: int, address: str | None, wants: Sequence[str]) -> bool:
+        """Tell this person there (None: where until now); False where that is nobody's address, or no person."""
+        parameters = {"person": person, "address": address, "wants": list(wants)}
+        return bool(await self._read(tenant, queries()["set_notices"], parameters))
+
+    async def stop_notices(self, tenant: int, person: int) -> bool:
+        """Forget the person's address; False where there was none."""
+        return bool(await self._read(tenant, queries()["stop_notices"], {"person": person}))
+
+    async def test_notices(self, tenant: int, person: int) -> str | None:
+        """Where to send a test; None where there is no address, or the last test was just now."""
+        found = await self._read(tenant, queries()["test_notices"], {"person": person})
+        return str(found[0]["address"]) if found else None
+
+    async def tested_notices(self, tenant: int, person: int, address: str, refused: str | None) -> None:
+        """Record how the test of this address went; one that was taken puts an end to refusals."""
+        parameters = {"person": person, "address": address, "refused": refused}
+        await self._read(tenant, queries()["tested_notices"], parameters)
 
     async def add_link(self, tenant: int, principal: int, secret_hash: bytes, lasts_s: float) -> None:
         """Keep the hash of a link that signs a browser in, once."""

@@ -82,6 +82,18 @@ class Principal(NamedTuple):
     scopes: tuple[str, ...]
 
 
+class News(NamedTuple):
+    """What one person is to be told, where; `take` and `until` say, when it is recorded, what was."""
+
+    tenant: int
+    person: int
+    address: str
+    take: int
+    until: datetime
+    asks: Sequence[Mapping[str, Any]]
+    ends: Sequence[Mapping[str, Any]]
+
+
 class HandsStore:
     """The verbs of workers, for any tenant. What a verb does not give back has not moved."""
 
@@ -166,6 +178,33 @@ class HandsStore:
         """Of these (job, fence) pairs, those whose files must stay; a fence of None: what the job's steps made."""
         asked = Jsonb([{"job_id": job_id, "fence": fence} for job_id, fence in pairs])
         return {(row["job_id"], row["fence"]) for row in await self._call(queries()["kept_files"], None, pairs=asked)}
+
+    async def take_notices(self, remind_s: Sequence[float], *, own: bool, lease_s: float, most: int) -> list[News]:
+        """Whom to tell now, and what; nobody else gets these until the lease is over.
+
+        What still waits is told again after these pauses, the last of them again and again. `own`: everybody may answer
+        what they asked themselves.
+        """
+        batch = {"remind_s": list(remind_s), "own": own, "lease_s": lease_s, "most": most}
+        text = "SELECT tenant, person, address, take, until, coalesce(asks, '[]') AS asks, coalesce(ends, '[]') AS ends FROM take_notices(%s)"
+        return [News(**row) for row in await self._call(text, batch)]
+
+    async def told_notices(self, news: News, *, refused: str | None = None, after_s: float = 0) -> bool | None:
+        """Record that it was taken, or refused for this reason and not to be tried again before `after_s`.
+
+        True: it was the last try. None: it was not ours to say any more, or was said before.
+        """
+        batch = {
+            "tenant": news.tenant,
+            "person": news.person,
+            "take": news.take,
+            "until": news.until.isoformat(),
+            "asks": [ask["id"] for ask in news.asks],
+            "refused": refused,
+            "after_s": after_s,
+        }
+        found = await self._call("SELECT is_stopped FROM told_notices(%s)", batch)
+        return bool(found[0]["is_stopped"]) if found else None
 
     async def principal_of_token(self, secret_hash: bytes) -> Principal | None:
         """Who holds this token; None when nobody does, any longer or at all."""

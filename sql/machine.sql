@@ -778,6 +778,96 @@ BEGIN
   SELECT m.id FROM mine m;
 END $$;
 
+-- Whom there is something to tell, and what: open questions that they may answer (`is_new`: not told before), and jobs of
+-- theirs and of their agents that ended and nobody saw within a minute. Each is the caller's to tell until `lease_s` are
+-- over; what told_notices does not record by then is given out again. Ends are told up to `until`: no statement that
+-- writes one takes a minute, so that what is seen up to there is all there is.
+CREATE OR REPLACE FUNCTION take_notices(batch jsonb)
+  RETURNS TABLE (tenant bigint, person bigint, address text, take int, until timestamptz, asks jsonb, ends jsonb) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  pauses constant float8[] := ARRAY(SELECT p.value::float8 FROM jsonb_array_elements_text(batch -> 'remind_s') AS p);
+  whom record;
+  given int := 0;
+BEGIN
+  until := now() - interval '1 minute';
+  FOR whom IN
+    SELECT n.tenant_id, n.person_id, n.wants, n.told_until, p.name,
+           (batch ->> 'own')::boolean OR NOT EXISTS (
+             SELECT FROM principals o WHERE o.tenant_id = p.tenant_id AND o.role = 'person' AND o.id <> p.id) AS may_own
+      FROM notice_addresses n JOIN principals p ON p.tenant_id = n.tenant_id AND p.id = n.person_id
+     WHERE n.next_at <= now() AND n.stopped_at IS NULL ORDER BY n.next_at FOR NO KEY UPDATE OF n SKIP LOCKED
+  LOOP
+    EXIT WHEN given >= (batch ->> 'most')::int;
+    -- What is told again is told together: with the first that is due, all that are half the way there.
+    SELECT jsonb_agg(jsonb_build_object('id', w.id, 'job', w.job_id, 'title', w.title, 'kind', w.kind, 'question', w.question,
+                                        'is_new', w.told_at IS NULL) ORDER BY w.asked_at, w.id) INTO asks
+      FROM (SELECT a.id, a.job_id, a.asked_at, j.title, j.kind, left(a.question, 300) AS question, m.told_at,
+                   make_interval(secs => pauses[least(m.times, cardinality(pauses))]) AS pause
+              FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
+                   LEFT JOIN told_asks m ON m.tenant_id = a.tenant_id AND m.ask_id = a.id AND m.person_id = whom.person_id
+             WHERE 'needs_me' = ANY (whom.wants) AND a.tenant_id = whom.tenant_id AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+               AND a.asked_at <= now() - interval '10 s' AND (a.deadline_at IS NULL OR a.deadline_at > now())
+               AND (a.for_person IS NULL OR lower(a.for_person) = lower(whom.name) OR NOT EXISTS (
+                     SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
+               AND (whom.may_own OR j.principal_id <> whom.person_id)
+             ORDER BY m.told_at NULLS FIRST, a.asked_at LIMIT 1000) AS w
+     WHERE w.told_at IS NULL OR w.told_at + w.pause / 2 <= now()
+    HAVING bool_or(w.told_at IS NULL OR w.told_at + w.pause <= now());
+    -- What ends at once upon somebody's own answer is no news to them.
+    SELECT jsonb_agg(jsonb_build_object('job', e.id, 'title', e.title, 'kind', e.kind, 'status', e.status) ORDER BY e.finished_at, e.id) INTO ends
+      FROM (SELECT j.id, j.kind, j.status, j.finished_at,
+                   coalesce(nullif(j.title, ''), (SELECT f.title FROM artifacts f WHERE f.tenant_id = j.tenant_id AND f.job_id = j.id AND f.position = 0), '') AS title
+              FROM jobs j
+             WHERE j.tenant_id = whom.tenant_id
+               AND j.principal_id IN (SELECT p.id FROM principals p WHERE p.tenant_id = whom.tenant_id AND whom.person_id IN (p.id, p.person_id))
+               AND j.finished_at > whom.told_until AND j.finished_at <= until AND j.seen_at IS NULL
+               AND (j.status = 'completed' AND 'done' = ANY (whom.wants) OR j.status = 'failed' AND 'failed' = ANY (whom.wants))
+               AND NOT EXISTS (SELECT FROM asks a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.answered_by = whom.person_id
+                                                    AND a.answered_at > j.finished_at - interval '1 minute')
+             ORDER BY j.finished_at LIMIT 1000) AS e;
+    IF asks IS NOT NULL OR ends IS NOT NULL THEN
+      UPDATE notice_addresses n SET take = n.take + 1, next_at = now() + make_interval(secs => (batch ->> 'lease_s')::float8)
+       WHERE n.tenant_id = whom.tenant_id AND n.person_id = whom.person_id
+      RETURNING n.tenant_id, n.person_id, n.address, n.take INTO tenant, person, address, take;
+      RETURN NEXT;
+      given := given + 1;
+    ELSIF whom.told_until < until - interval '10 minutes' THEN
+      -- Nothing up to here is news any more: it is not looked through again.
+      UPDATE notice_addresses n SET told_until = until WHERE n.tenant_id = whom.tenant_id AND n.person_id = whom.person_id;
+    END IF;
+  END LOOP;
+END $$;
+
+-- How one went: taken, or `refused` for a reason. After a refusal the pauses grow from a minute to six hours; the twelfth
+-- in a row, within about a day, is the last. No row: it is not this sender's to say any more, or was said before.
+CREATE OR REPLACE FUNCTION told_notices(batch jsonb) RETURNS TABLE (is_stopped boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  why constant text := batch ->> 'refused';
+BEGIN
+  UPDATE notice_addresses n
+     SET take = n.take + 1, told_at = CASE WHEN why IS NULL THEN now() ELSE n.told_at END,
+         told_until = CASE WHEN why IS NULL THEN (batch ->> 'until')::timestamptz ELSE n.told_until END,
+         tries = CASE WHEN why IS NULL THEN 0 ELSE n.tries + 1 END, refused = why,
+         next_at = now() + CASE WHEN why IS NULL THEN interval '1 minute'
+                                ELSE make_interval(secs => greatest((batch ->> 'after_s')::float8, least(60 * power(2, n.tries), 21600))) END,
+         stopped_at = CASE WHEN why IS NOT NULL AND n.tries >= 11 THEN now() END
+   WHERE n.tenant_id = (batch ->> 'tenant')::bigint AND n.person_id = (batch ->> 'person')::bigint AND n.take = (batch ->> 'take')::int
+  RETURNING n.stopped_at IS NOT NULL INTO is_stopped;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF why IS NULL THEN
+    INSERT INTO told_asks AS m (tenant_id, ask_id, person_id, times, told_at)
+    SELECT a.tenant_id, a.id, (batch ->> 'person')::bigint, 1, now() FROM asks a
+     WHERE a.tenant_id = (batch ->> 'tenant')::bigint AND a.id IN (SELECT value::bigint FROM jsonb_array_elements_text(batch -> 'asks'))
+     ORDER BY a.id FOR KEY SHARE
+        ON CONFLICT (tenant_id, ask_id, person_id) DO UPDATE SET times = m.times + 1, told_at = now();
+  END IF;
+  RETURN NEXT;
+END $$;
+
 -- Redeem a one-time link for a session, once. No row: it was used, has expired, or never was.
 CREATE OR REPLACE FUNCTION sign_in(batch jsonb) RETURNS TABLE (tenant bigint, principal bigint, name text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -811,4 +901,5 @@ GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_a
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
   answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
-  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), sign_in(jsonb) TO backburner_hands;
+  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), sign_in(jsonb),
+  take_notices(jsonb), told_notices(jsonb) TO backburner_hands;

@@ -38,6 +38,7 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at) VALUES ({tenant}, {principal}, sha256('l{tenant}'), now());
   INSERT INTO limits (tenant_id, kind, max_running) VALUES ({tenant}, 'sleep', 1);
   INSERT INTO schedules (tenant_id, principal_id, name, cron, job, next_at) VALUES ({tenant}, {principal}, 's', '* * * * *', '1', now());
+  INSERT INTO notice_addresses (tenant_id, person_id, address, wants) VALUES ({tenant}, {principal}, 'ntfy://me', '{{}}');
   INSERT INTO moves (tenant_id, principal_id, jobs) VALUES ({tenant}, {principal}, '[]');
 """
 
@@ -247,6 +248,8 @@ def test_no_role_is_more_than_a_role(stores: Stores) -> None:
         "SELECT cancel_jobs('{}')",
         "SELECT answer_asks('{}')",
         "DELETE FROM job_events",
+        "INSERT INTO notice_addresses DEFAULT VALUES",
+        "DELETE FROM notice_addresses",
     ],
 )
 async def test_hands_may_not_do_what_doors_do(stores: Stores, statement: str) -> None:
@@ -264,6 +267,9 @@ async def test_hands_may_not_do_what_doors_do(stores: Stores, statement: str) ->
         ),
         "SELECT nudge_job('{}')",
         "SELECT secret FROM installation",
+        "SELECT take_notices('{}')",
+        "SELECT told_notices('{}')",
+        "SELECT 1 FROM told_asks",
         "INSERT INTO asks DEFAULT VALUES",
         "DELETE FROM asks",
         "UPDATE asks SET question = 'Another?'",
