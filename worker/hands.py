@@ -23,6 +23,7 @@ from agent_tools.settings import Settings
 from agent_tools.tasks import end
 from sql.hands import Claim, HandsStore
 from worker.beat import Beat
+from worker.notices import NoticeRound
 from worker.patience import until_the_book_answers
 from worker.progress import ProgressBoard
 from worker.run import Running, Why, attempt, begin
@@ -321,6 +322,7 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
             hands.hear_wakes,
             hands.wake_dependants,
             hands.tidy,
+            NoticeRound(hands.store, settings).tell_people,
         ):
             task = asyncio.create_task(_forever(each), name=each.__name__)
             stack.push_async_callback(end, task)
