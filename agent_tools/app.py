@@ -35,6 +35,8 @@ from agent_tools.jobs.errors import (
 )
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
+from agent_tools.jobs.notices import TEST, WANTS, Notices
+from agent_tools.postman import NotTaken, Postman
 from agent_tools.requests import (
     NewJob,
     Parsed,
@@ -116,6 +118,7 @@ class Backburner:
         """Wired by `open`; `acting_as` gives the same for another principal."""
         self._store, self._bell, self.kinds, self._artifacts, self.who = store, the_bell, kinds, artifacts, who
         self.self_answer = False
+        self.postman = Postman(())
         self._watch = Watch(the_bell)
         self._offers = Offers(store)
 
@@ -145,6 +148,7 @@ class Backburner:
                     store, Bell(client), kinds or load_kinds(settings.kinds), ArtifactStore(settings.artifacts), who
                 )
                 self.self_answer = settings.self_answer
+                self.postman = Postman.of(settings)
                 async with self._watch:
                     yield self
         finally:
@@ -683,6 +687,45 @@ class Backburner:
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(_RING_PATIENCE_S):
                 await self._bell.tell(changes)
+
+    # ---------------------------------------------------------------------------------------------------- notices
+
+    async def notices(self) -> Notices | None:
+        """Where this person is told of things, and how that goes; None: nowhere."""
+        return await self._store.notices(self.who.tenant, self.who.principal)
+
+    async def set_notices(self, address: str | None, wants: Sequence[str] = WANTS) -> None:
+        """Tell this person there (None: where until now) of what they want. Raises BadRequest for an address that cannot be used."""
+        if unknown := [each for each in wants if each not in WANTS]:
+            raise BadRequest(f"Nobody can be told of '{unknown[0][:40]}', only of {', '.join(WANTS)}.")
+        checked_address = await self.postman.check(address) if address is not None else None
+        if not await self._store.set_notices(self.who.tenant, self.who.principal, checked_address, wants):
+            raise BadRequest(
+                f"'{self.who.name}' is an agent: only people are told."
+                if address is not None
+                else "There is no address yet to tell you at: give one, such as ntfy://my-topic."
+            )
+
+    async def stop_notices(self) -> None:
+        """Forget this person's address."""
+        await self._store.stop_notices(self.who.tenant, self.who.principal)
+
+    async def test_notices(self) -> None:
+        """Send a test to this person's address. Raises NotNow where it was not taken, or another was sent just now."""
+        address = await self._store.test_notices(self.who.tenant, self.who.principal)
+        if address is None:
+            has_one = await self.notices() is not None
+            raise NotNow(
+                "A test was sent just now; wait ten seconds." if has_one else "There is no address to test yet."
+            )
+        refused = None
+        try:
+            await self.postman.send(address, TEST)
+        except NotTaken as error:
+            refused = str(error)
+        await self._store.tested_notices(self.who.tenant, self.who.principal, address, refused)
+        if refused:
+            raise NotNow(f"The test was not taken. {refused}")
 
     # ----------------------------------------------------------------------------------------------------- tokens
 

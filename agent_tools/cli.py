@@ -25,6 +25,7 @@ from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
 from agent_tools.jobs.job import Batch, Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
+from agent_tools.jobs.notices import WANTS, Notices
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
 from agent_tools.view import Addresses
@@ -50,6 +51,14 @@ class Waiting(StrEnum):
     PERSON = "person"
     OUTSIDE = "outside"
     JOBS = "jobs"
+
+
+class Want(StrEnum):
+    """What a person can be told of."""
+
+    NEEDS_ME = "needs_me"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @app.command()
@@ -102,6 +111,37 @@ def link(
                 raise BadRequest(f"{error}{hint}") from error
 
     terminal.print_link(_run(make()), with_code=True)
+
+
+@app.command()
+def notices(
+    person: Annotated[str, typer.Argument(help="Who is to be told.")] = "owner",
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Their one address, as apprise writes it: ntfy://my-topic, mailtos://…; '-' reads it from stdin."
+        ),
+    ] = None,
+    want: Annotated[list[Want] | None, typer.Option(help="Only of this; repeat for more. Default: all three.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="Forget the address.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test now.")] = False,
+) -> None:
+    """Say where a person is told that something needs them, is done or has failed; without an option: show it."""
+
+    async def change() -> Notices | None:
+        async with Backburner.open(name=person) as backburner:
+            if off:
+                await backburner.stop_notices()
+            if to is not None or want:
+                address = sys.stdin.readline() if to == "-" else to
+                kept = await backburner.notices()
+                await backburner.set_notices(address, want or (kept.wants if kept else WANTS))
+            if test:
+                await backburner.test_notices()
+                terminal.say("The test was taken.")
+            return await backburner.notices()
+
+    terminal.print_notices(_run(change()))
 
 
 @app.command()

@@ -16,7 +16,9 @@ from agent_tools.app import Backburner
 from agent_tools.jobs.asks import Ask, needs_form
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus
 from agent_tools.jobs.kinds import Kinds
+from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.why import short
+from agent_tools.postman import masked
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -128,6 +130,24 @@ def _print_ask(ask: Ask) -> None:
             part for part in ("backburner jobs answer", ask.job, shlex.quote(choice) if choice else "") if part
         )
         out.print(f"  {escape(command + (values if needs_form(ask.choices, choice or None) else ''))}", soft_wrap=True)
+
+
+def print_notices(notices: Notices | None) -> None:
+    """Where somebody is told, of what, and how that goes."""
+    if notices is None:
+        out.print(
+            "Told nowhere. Give an address: backburner notices NAME --to ntfy://my-topic", markup=False, soft_wrap=True
+        )
+        return
+    out.print(
+        f"Told at {masked(notices.address)} of: {', '.join(notices.wants) or 'nothing'}", markup=False, soft_wrap=True
+    )
+    if notices.told_at:
+        out.print(f"Last taken {notices.told_at:%Y-%m-%d %H:%M} UTC")
+    if notices.stopped_at:
+        out.print("[red]Stopped after too many refusals.[/] A test that is taken, or another address, begins again.")
+    if notices.refused:
+        out.print(f"Refused: {escape(notices.refused)}", soft_wrap=True)
 
 
 def print_made(backburner: Backburner, job: Job) -> None:
