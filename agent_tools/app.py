@@ -470,7 +470,7 @@ class Backburner:
         return await self._store.waiting(self.who.tenant, self.who.name, limit=limit)
 
     async def waiting_count(self) -> int:
-        """How many open questions are this person's to answer."""
+        """How many open questions are this person's to answer; 1,000 stands for more."""
         return await self._store.waiting_count(self.who.tenant, self.who.name)
 
     async def known(self) -> Sequence[Known]:

@@ -231,7 +231,7 @@ class DoorStore:
         return [Waiting(**row) for row in found]
 
     async def waiting_count(self, tenant: int, name: str) -> int:
-        """How many open questions are for the person of this name, or for nobody who is here."""
+        """How many open questions are for the person of this name, or for nobody who is here; 1,000 stands for more."""
         return int((await self._read(tenant, queries()["waiting_count"], {"name": name}))[0]["asks"])
 
     async def known(self, tenant: int) -> list[Known]:

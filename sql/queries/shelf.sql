@@ -76,22 +76,33 @@ SELECT p.id, p.name, p.role = 'person' AS is_person, o.name AS person
  WHERE p.tenant_id = current_tenant() ORDER BY p.id
 
 -- name: waiting
--- The open questions, those first that are put to this person by name, or to nobody who is here.
+-- The open questions, those first that are put to this person by name, or to nobody who is here. In two halves, so that each
+-- stops at its limit, however many wait.
+WITH found AS (
+  (SELECT a.id, true AS is_mine FROM asks a
+    WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+      AND (a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
+         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
+    ORDER BY a.asked_at, a.id LIMIT %(limit)s)
+  UNION ALL
+  (SELECT a.id, false FROM asks a
+    WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL AND a.for_person IS NOT NULL
+      AND NOT (a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
+         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
+    ORDER BY a.asked_at, a.id LIMIT %(limit)s))
 SELECT a.id, a.job_id AS job, j.kind, j.title, j.principal_id AS principal, j.batch_id, left(a.question, 300) AS question, coalesce(a.choices, '[]') AS choices,
        a.form IS NOT NULL AS has_form, jsonb_array_length(coalesce(a.form -> 'required', '[]')) > 0 AS needs_form,
-       encode(a.shown_hash, 'hex') AS shown_hash, a.asked_at, a.for_person,
-       a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
-         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)) AS is_mine
-  FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
- WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
- ORDER BY is_mine DESC, a.asked_at, a.id LIMIT %(limit)s
+       encode(a.shown_hash, 'hex') AS shown_hash, a.asked_at, a.for_person, f.is_mine
+  FROM found f JOIN asks a ON a.tenant_id = current_tenant() AND a.id = f.id JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
+ ORDER BY f.is_mine DESC, a.asked_at, a.id LIMIT %(limit)s
 
 -- name: waiting_count
--- How many of them are this person's.
-SELECT count(*) AS asks FROM asks a
- WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
-   AND (a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
-         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
+-- How many of them are this person's; of very many only that they are.
+SELECT count(*) AS asks FROM (
+  SELECT FROM asks a
+   WHERE a.tenant_id = current_tenant() AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+     AND (a.for_person IS NULL OR lower(a.for_person) = lower(%(name)s) OR NOT EXISTS (
+         SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person))) LIMIT 1000) AS counted
 
 -- name: person_of
 -- The person that a principal is, or whose agent it is.
