@@ -164,6 +164,10 @@ class HandsStore:
         """Keep a step's value, in place of one that was kept before; False when the job is no longer ours."""
         return bool(await self._call("SELECT id FROM record_step(%s)", step))
 
+    async def record_runs(self, runs: Sequence[Fields]) -> None:
+        """Keep what completed runs took."""
+        await self._call("SELECT record_runs(%s)", {"runs": list(runs)})
+
     async def ask(self, tenant: int, job_id: str, name: str, shown_hash: bytes) -> Reaction | None:
         """What became of the job's question of this name that shows exactly this; None: it was never asked."""
         found = await self._call(queries()["ask"], None, tenant=tenant, job=job_id, name=name, shown_hash=shown_hash)

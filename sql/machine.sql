@@ -473,7 +473,7 @@ END $$;
 CREATE OR REPLACE FUNCTION beat_jobs(batch jsonb) RETURNS TABLE (id text, fence bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-  UPDATE workers w SET seen_at = now() WHERE w.id = (batch ->> 'worker')::bigint;
+  UPDATE workers w SET seen_at = now(), running = jsonb_array_length(batch -> 'jobs') WHERE w.id = (batch ->> 'worker')::bigint;
   RETURN QUERY
   WITH mine AS MATERIALIZED (
     SELECT j.id FROM jsonb_to_recordset(batch -> 'jobs') AS held (id text, fence bigint) JOIN jobs j ON j.id = held.id AND j.fence = held.fence
@@ -543,7 +543,8 @@ BEGIN
   ), settled AS (
     UPDATE jobs j
        SET status = m.becomes, errors = j.errors + e.spent, lease_until = NULL, deadline_at = NULL, worker_id = NULL, version = j.version + 1,
-           result = e.result, decision = e.result ->> 'decision', result_line = e.result_line, progress = coalesce(e.progress, j.progress),
+           result = e.result, decision = e.result ->> 'decision', result_line = e.result_line,
+           progress = coalesce(e.progress, j.progress) - CASE WHEN m.becomes IN ('completed', 'failed') THEN 'so_far' ELSE '' END,
            error = CASE WHEN e.outcome IN ('given_back', 'parked') THEN j.error ELSE e.error END,
            run_after = CASE WHEN m.becomes <> 'queued' THEN j.run_after WHEN e.outcome = 'given_back' THEN now()
                             ELSE now() + coalesce(make_interval(secs => e.after_s), backoff(j.errors + 1)) END,
@@ -868,6 +869,18 @@ BEGIN
   RETURN NEXT;
 END $$;
 
+-- What completed runs took, for foretelling others: of every kind of a tenant the newest 50. The run itself is what the worker
+-- makes of it.
+CREATE OR REPLACE FUNCTION record_runs(batch jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO run_times (tenant_id, kind, took_s, run)
+  SELECT r.tenant, r.kind, r.took_s, r.run FROM jsonb_to_recordset(batch -> 'runs') AS r (tenant bigint, kind text, took_s real, run jsonb);
+  DELETE FROM run_times t
+   WHERE t.id IN (SELECT old.id FROM (SELECT DISTINCT tenant, kind FROM jsonb_to_recordset(batch -> 'runs') AS r (tenant bigint, kind text)) AS written
+                    CROSS JOIN LATERAL (SELECT o.id FROM run_times o WHERE o.tenant_id = written.tenant AND o.kind = written.kind
+                                         ORDER BY o.id DESC OFFSET 50 FOR UPDATE SKIP LOCKED) AS old);
+END $$;
+
 -- Redeem a one-time link for a session, once. No row: it was used, has expired, or never was.
 CREATE OR REPLACE FUNCTION sign_in(batch jsonb) RETURNS TABLE (tenant bigint, principal bigint, name text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -901,5 +914,5 @@ GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_a
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
   answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
-  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), sign_in(jsonb),
+  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), sign_in(jsonb),
   take_notices(jsonb), told_notices(jsonb) TO backburner_hands;

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn, Protocol, TypeVar, cast
 
@@ -19,11 +20,13 @@ from agent_tools.jobs.artifact_store import ArtifactStore, Attempt, StepFile, di
 from agent_tools.jobs.artifacts import Artifact
 from agent_tools.jobs.asks import Answer
 from agent_tools.jobs.context import Parked, pace
+from agent_tools.jobs.eta import size_of
 from agent_tools.jobs.job import Progress, StoredArtifact, artifact_named
 from sql.hands import Claim, Reaction, Recorded
 from worker import questions
 from worker.patience import until_the_book_answers
 from worker.questions import Question
+from worker.stages import Stages
 from worker.step_values import artifacts_in, as_json, files_in, with_artifacts
 
 log = logging.getLogger("backburner.worker")
@@ -62,9 +65,16 @@ class RunningJob:
         say: Callable[[Claim, Progress], None],
         lose: Callable[[], None],
         callback_url: Callable[[str], str | None],
+        note: Callable[[Claim, Progress], None] = lambda _, __: None,
     ) -> None:
-        """`say` takes progress from any thread; `lose` is called when the book says that the job is no longer ours."""
+        """`say` takes progress from any thread, `note` what is known without the handler: that another stage begins.
+
+        `lose` is called when the book says that the job is no longer ours.
+        """
         self._claim, self._store, self._artifacts, self._say, self._lose = claim, store, artifacts, say, lose
+        self._note = note
+        self.stages = Stages(claim.fence, size_of(claim.args))
+        self._said: Progress | None = None
         self._address = callback_url
         self._attempt = Attempt(claim.tenant, claim.id, claim.fence)
         self._folder = scratch / f"{claim.id}-{claim.fence}"
@@ -110,7 +120,9 @@ class RunningJob:
             if number is not None and (not math.isfinite(number) or number < 0):
                 raise ValueError(f"progress is told in numbers from 0, not {number!r}")
         text = str(message).replace("\0", "").encode("utf-8", "replace").decode()[:300]
-        self._say(self._claim, Progress(text, done, of, self._stage))
+        self.stages.said(done, of, in_step=_STEP.get() is not None)
+        self._said = Progress(text, done, of, self._stage, self.stages.so_far())
+        self._say(self._claim, self._said)
 
     @property
     def callback_url(self) -> str | None:
@@ -123,6 +135,7 @@ class RunningJob:
         step = await self._step(name, fn, args, reuse)
         if (recorded := await self._recorded(step)) is not None:
             return cast("T", recorded.value)
+        self._enter(step.name)
         value, took_s = await self._run(step, fn, args)
         return cast("T", await self._record(step, value, took_s))
 
@@ -145,9 +158,11 @@ class RunningJob:
             recorded_as = self._recorded_as(asked.name, asked.shown_hash)
             reaction = await self._reaction(recorded_as, asked.shown_hash)
             if reaction is not None and reaction.is_expired:
+                self.stages.waited()
                 return Answer(expired=True)
             if reaction is None or reaction.answer is None:
                 self._park(Parked("person", recorded_as, ask=await self._put(asked, recorded_as)))
+            self.stages.waited()
             try:
                 return asked.answer(reaction)
             except ValidationError as error:
@@ -167,11 +182,14 @@ class RunningJob:
         waits_on = _numbered(name, self._looks[name])
         step = await self._step(name, check, args, None)
         if (recorded := await self._recorded(step)) is not None:
+            self.stages.waited()
             return cast("T", recorded.value)
+        self._enter(name)
         value, took_s = await self._run(step, check, args)
         if value is None or value is False:
             waited_s = (self._claim.waited_s or 0) if self._claim.waiting_on == waits_on else 0
             self._park(Parked("outside", waits_on, look_s=min(max(waited_s / 4, shortest_s), longest_s)))
+        self.stages.waited()
         return cast("T", await self._record(step, value, took_s))
 
     def _refuse_inside_a_step(self, what: str) -> None:
@@ -217,14 +235,23 @@ class RunningJob:
         if recorded is None:
             return None
         try:
-            return _Value(await self._taken_over(step, recorded))
+            value = _Value(await self._taken_over(step, recorded))
+            self.stages.recorded(step.name, recorded.took_s)
+            return value
         except FileNotFoundError as error:
             log.info("step %s of job %s runs again: its file is gone (%s)", step.name, self.id, error.filename)
             return None
 
+    def _enter(self, step: str) -> None:
+        """A step begins; of another stage that is told as if the handler had said it."""
+        self._stage = step
+        if self.stages.enter(step):
+            said = self._said or Progress(step)
+            self._note(self._claim, replace(said, stage=step, so_far=self.stages.so_far()))
+
     async def _run(self, step: "_Step", fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> tuple[Any, float]:
         """What the function gives, and how long it took."""
-        self._stage, began = step.name, time.monotonic()
+        began = time.monotonic()
         inside = _STEP.set(step.name)
         try:
             return await fn(*args), time.monotonic() - began

@@ -29,6 +29,7 @@ from worker.progress import ProgressBoard
 from worker.run import Running, Why, attempt, begin
 from worker.sweep import Sweep
 from worker.threads import JobThreads
+from worker.times import RunTimes
 
 log = logging.getLogger("backburner.worker")
 
@@ -62,6 +63,7 @@ class Hands:
         self._settings, self._secret = settings, secret
         self.scratch = _scratch(name)
         self.board = ProgressBoard(self._write_progress)
+        self.runs = RunTimes(self.store.record_runs)
         # A worker has one claim in flight, so that the guard against poison sees what the claim before it took.
         self.claims: Batcher[str, Claim | None] = Batcher(self._claim)
         self.settles: Batcher[dict[str, Any], str | None] = Batcher(self._settle, alone_on=(Unstorable,))
@@ -317,6 +319,7 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
         stack.callback(beat.stop)
         for each in (
             hands.board.write_forever,
+            hands.runs.write_times,
             hands.publish_hints,
             hands.hear_changes,
             hands.hear_wakes,

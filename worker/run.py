@@ -65,6 +65,7 @@ def begin(hands: "Hands", claim: Claim) -> Running:
         say=hands.board.say,
         lose=lambda: running.stop("lost"),
         callback_url=hands.callback_url,
+        note=hands.board.say,
     )
     context = contextvars.copy_context()
     context.run(CURRENT.set, claim.fence)
@@ -78,10 +79,13 @@ async def attempt(hands: "Hands", running: Running) -> None:
     claim, began = running.claim, time.monotonic()
     try:
         await _until_it_ends(running, claim.timeout_s)
+        ran = running.job.stages.run()
         ending = await _ending(hands, running)
         hands.handler_ended(claim)
         if ending is not None:
             status = await settle(hands, claim, ending)
+            if status == "completed":
+                hands.runs.keep(claim, ran)
             log.info(
                 "job %s %s in %.1f s (%s, attempt %d)",
                 claim.id,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_tools.jobs.errors import JobNotFound
+from agent_tools.jobs.runs import SoFar
 
 
 class JobStatus(StrEnum):
@@ -70,6 +71,8 @@ class Progress:
     done: float | None = None
     of: float | None = None
     stage: str | None = None
+    so_far: SoFar | None = None
+    """What the run has taken until this was said."""
 
     @property
     def percent(self) -> int | None:
