@@ -18,6 +18,7 @@ from agent_tools import bell
 from agent_tools.answers import Said, checked
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.changes import with_changes
+from agent_tools.history import Histories
 from agent_tools.jobs import why as reasons
 from agent_tools.jobs.artifact_store import ArtifactStore, StepFile
 from agent_tools.jobs.asks import Ask, Known, Waiting
@@ -33,6 +34,7 @@ from agent_tools.jobs.errors import (
     NotYours,
     Problem,
 )
+from agent_tools.jobs.eta import Eta, Span, size_of
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
 from agent_tools.jobs.notices import TEST, WANTS, Notices
@@ -83,6 +85,13 @@ class Receipt:
     created: bool
 
 
+class Standing(NamedTuple):
+    """Why a job is where it is, and when it will have ended, where that can be told."""
+
+    why: str
+    eta: Eta | None
+
+
 class JobPage(NamedTuple):
     """A page of jobs; `next_cursor` None: there are no more."""
 
@@ -121,6 +130,7 @@ class Backburner:
         self.postman = Postman(())
         self._watch = Watch(the_bell)
         self._offers = Offers(store)
+        self._histories = Histories(store)
 
     @classmethod
     @asynccontextmanager
@@ -371,26 +381,43 @@ class Backburner:
     async def why(self, job: str) -> str:
         """One sentence saying why the job is where it is. Raises JobNotFound."""
         found = await self.get(job)
-        return (await self.whys([found]))[found.id]
+        return (await self.standings([found]))[found.id].why
 
-    async def whys(self, jobs: Sequence[Job]) -> dict[str, str]:
-        """As `why`, for jobs in hand: id → sentence."""
+    async def standings(self, jobs: Sequence[Job]) -> dict[str, Standing]:
+        """How jobs in hand stand, by id."""
         tenant = self.who.tenant
         now, workers = await self._store.now(tenant), await self._store.workers(tenant)
+        queued = [job.id for job in jobs if job.status == "queued"]
+        places = await self._store.places(tenant, queued, await self._histories.take(tenant)) if queued else {}
+        open_ones = [job for job in jobs if not job.status.is_final]
+        etas = await self._histories.etas(tenant, open_ones, now, places=places, workers=workers) if open_ones else {}
         asks = await self.open_asks(jobs)
         after = [job.id for job in jobs if job.waiting_for == "jobs"]
         parents = await self._store.parents(tenant, after) if after else {}
         return {
-            job.id: reasons.why(
-                job,
-                now,
-                workers,
-                await self._store.ahead(tenant, job.id) if job.status == "queued" else 0,
-                asks=asks.get(job.id, ()),
-                parents=parents.get(job.id, ()),
+            job.id: Standing(
+                reasons.why(
+                    job,
+                    now,
+                    workers,
+                    places[job.id].ahead if job.id in places else 0,
+                    asks=asks.get(job.id, ()),
+                    parents=parents.get(job.id, ()),
+                    eta=etas.get(job.id),
+                ),
+                etas.get(job.id),
             )
             for job in jobs
         }
+
+    async def etas(self, jobs: Sequence[Job]) -> dict[str, Eta]:
+        """Job id → when it will have ended, for those that run and where that can be told. Asks the book every few seconds only."""
+        running = [job for job in jobs if job.status == "running"]
+        return await self._histories.etas(self.who.tenant, running) if running else {}
+
+    async def takes(self, kind: str, args: Mapping[str, Any]) -> Span | None:
+        """What such a job takes once it is begun; None before there are samples. As of a few seconds ago."""
+        return (await self._histories.of(self.who.tenant, kind)).takes(size_of(args))
 
     async def open_asks(self, jobs: Sequence[Job]) -> Mapping[str, Sequence[Ask]]:
         """Job id → its open questions, for those of these jobs that wait for a person."""

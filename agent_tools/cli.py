@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -23,12 +23,13 @@ from agent_tools.auth import Keys
 from agent_tools.embedded import Home, Runtime
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
+from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.notices import WANTS, Notices
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
-from agent_tools.view import Addresses
+from agent_tools.view import Addresses, progress
 from sql.hands import HandsStore
 
 app = typer.Typer(
@@ -338,18 +339,19 @@ def list_jobs(
     """List jobs, newest first."""
     wanted = job_filter(status=status, kind=kind, subject=subject, waiting_for=waiting, batch_id=batch)
 
-    async def read() -> tuple[Sequence[Job], Batch | None, datetime]:
+    async def read() -> tuple[Sequence[Job], Batch | None, datetime, Mapping[str, Eta]]:
         async with Backburner.open() as backburner:
             progress = await backburner.batch(batch) if batch else None
-            return (await backburner.jobs(wanted, limit=limit)).jobs, progress, await backburner.now()
+            found = (await backburner.jobs(wanted, limit=limit)).jobs
+            return found, progress, await backburner.now(), await backburner.etas(found)
 
-    found, progress, now = _run(read())
+    found, progress, now, etas = _run(read())
     if as_json:
-        _print_json([_as_json(job) for job in found])
+        _print_json([_as_json(job, etas.get(job.id)) for job in found])
         return
     if progress:
         terminal.print_batch(progress)
-    terminal.print_jobs(found, now)
+    terminal.print_jobs(found, now, etas)
 
 
 @jobs.command("show")
@@ -361,11 +363,12 @@ def show_job(job: JobId, as_json: AsJson = False) -> None:
             found = await backburner.get(job)
             paths = {artifact.name: str(backburner.artifact_path(found, artifact)) for artifact in found.artifacts}
             asks = (await backburner.open_asks([found])).get(found.id, ())
+            why, eta = (await backburner.standings([found]))[found.id]
             if as_json:
-                shown = {"why": await backburner.why(job), "paths": paths, "asks": [asdict(ask) for ask in asks]}
-                _print_json({**_as_json(found), **shown})
+                shown = {"why": why, "paths": paths, "asks": [asdict(ask) for ask in asks]}
+                _print_json({**_as_json(found, eta), **shown})
             else:
-                terminal.print_job(found, await backburner.why(job), await backburner.events(job), paths, asks)
+                terminal.print_job(found, why, await backburner.events(job), paths, asks)
 
     _run(read())
 
@@ -614,9 +617,9 @@ def _report(ended: Ended, what: str) -> None:
         raise typer.Exit(1)
 
 
-def _as_json(job: Job) -> dict[str, Any]:
-    progress = {**asdict(job.progress), "percent": job.progress.percent} if job.progress else None
-    fields = {**asdict(job), "progress": progress}
+def _as_json(job: Job, eta: Eta | None = None) -> dict[str, Any]:
+    said = {**asdict(replace(job.progress, so_far=None)), "percent": job.progress.percent} if job.progress else {}
+    fields = {**asdict(replace(job, progress=None)), "progress": {**said, **(progress(job, eta) or {})} or None}
     return {name: value for name, value in fields.items() if value is not None}
 
 

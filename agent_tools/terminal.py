@@ -14,16 +14,19 @@ from rich.table import Table
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.asks import Ask, needs_form
+from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus
 from agent_tools.jobs.kinds import Kinds
 from agent_tools.jobs.notices import Notices
-from agent_tools.jobs.why import short
+from agent_tools.jobs.why import left, percent, short
 from agent_tools.postman import masked
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 MOST_SHOWN = 2000
+WATCH_S = 5
+"""A bar goes on at least this often, also where the job says nothing."""
 _LOOKS = {
     JobStatus.QUEUED: "cyan",
     JobStatus.RUNNING: "blue",
@@ -52,7 +55,7 @@ def print_link(link: str, *, with_code: bool) -> None:
         segno.make(link, error="l").terminal(compact=True)
 
 
-def print_jobs(jobs: Sequence[Job], now: datetime) -> None:
+def print_jobs(jobs: Sequence[Job], now: datetime, etas: Mapping[str, Eta]) -> None:
     """A table, newest first."""
     if not jobs:
         say("No jobs. Create one: backburner run page content='# Hello'")
@@ -62,9 +65,8 @@ def print_jobs(jobs: Sequence[Job], now: datetime) -> None:
         subject = job.subject or "[bright_black]unorganised[/]"
         age = _ago((now - job.created_at).total_seconds())
         title = job.title or job.result_line or ""
-        table.add_row(
-            job.id, job.kind, _status(job), subject if not job.subject else escape(subject), escape(title), age
-        )
+        status = _status(job) + (f", {left(etas[job.id])}" if job.id in etas else "")
+        table.add_row(job.id, job.kind, status, subject if not job.subject else escape(subject), escape(title), age)
     out.print(table)
 
 
@@ -188,24 +190,25 @@ async def watch(backburner: Backburner, job_id: str) -> Job:
         job = await backburner.get(job_id)
         task = bar.add_task(_doing(job), total=None)
         while True:
-            bar.update(task, description=_doing(job), **_how_far(job))
+            eta = (await backburner.etas([job])).get(job.id)
+            bar.update(task, description=_doing(job, eta), **_how_far(job, eta))
             if job.status.is_final:
                 return job
-            (job,) = await backburner.wait([job_id], 30, until="change", since={job_id: job.version})
+            (job,) = await backburner.wait([job_id], WATCH_S, until="change", since={job_id: job.version})
 
 
-def _doing(job: Job) -> str:
-    if job.status == JobStatus.RUNNING and job.progress:
-        return escape(job.progress.message)
+def _doing(job: Job, eta: Eta | None = None) -> str:
+    if job.status == JobStatus.RUNNING and (job.progress or eta):
+        message = job.progress.message if job.progress else str(job.status)
+        return escape(f"{message}, {left(eta)}" if eta else message)
     return str(job.status) if not job.crashes else f"{job.status} again, its worker died"
 
 
-def _how_far(job: Job) -> dict[str, Any]:
+def _how_far(job: Job, eta: Eta | None) -> dict[str, Any]:
     if job.status == JobStatus.COMPLETED:
-        return {"completed": 1, "total": 1}
-    if job.progress and job.progress.of:
-        return {"completed": job.progress.done or 0, "total": job.progress.of}
-    return {}
+        return {"completed": 100, "total": 100}
+    far = percent(job, eta)
+    return {} if far is None else {"completed": far, "total": 100}
 
 
 def _status(job: Job) -> str:

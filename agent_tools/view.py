@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from agent_tools.jobs.asks import Ask
+from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Job, StoredArtifact
-from agent_tools.jobs.why import short
+from agent_tools.jobs.why import percent, short
 from agent_tools.requests import PRIORITIES
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
@@ -28,7 +29,7 @@ class Addresses:
         return f"{self.base}/artifacts/{job_id}/{quote(name)}" if self.base else None
 
 
-def full(job: Job, why: str, addresses: Addresses, asks: Sequence[Ask] = ()) -> dict[str, Any]:
+def full(job: Job, why: str, addresses: Addresses, asks: Sequence[Ask] = (), eta: Eta | None = None) -> dict[str, Any]:
     """Everything about a job with its open questions, as the tools and the HTTP API give it."""
     return present(
         {
@@ -43,7 +44,7 @@ def full(job: Job, why: str, addresses: Addresses, asks: Sequence[Ask] = ()) -> 
             "subject": job.subject,
             "labels": dict(job.labels),
             "priority": _PRIORITY_NAMES[job.priority] if job.priority else None,
-            "progress": progress(job),
+            "progress": progress(job, eta),
             "attempt": job.attempt,
             "version": job.version,
             "created_at": when(job.created_at),
@@ -132,11 +133,27 @@ def batch(batch: Batch) -> dict[str, Any]:
     )
 
 
-def progress(job: Job) -> dict[str, Any] | None:
-    """How far a job is; None before it said anything, and once it has ended."""
-    if job.progress is None or job.status.is_final:
+def progress(job: Job, eta: Eta | None = None) -> dict[str, Any] | None:
+    """How far a job is, and when it will have ended; None where nothing is known of that, and once it has ended."""
+    if job.status.is_final:
         return None
-    return present({"percent": job.progress.percent, "stage": job.progress.stage, "message": job.progress.message})
+    said = job.progress
+    fields = {
+        "percent": percent(job, eta),
+        "stage": said.stage if said else None,
+        "message": said.message if said else None,
+        **_seconds(eta),
+    }
+    return present(fields) or None
+
+
+def _seconds(eta: Eta | None) -> dict[str, Any]:
+    if eta is None:
+        return {}
+    if eta.is_overdue:
+        return {"overdue": True, "usually_seconds": round(eta.usually_s)}
+    left = {"eta": eta.left.mid_s, "eta_low": eta.left.low_s, "eta_high": eta.left.high_s}
+    return {f"{name}_seconds": round(seconds) for name, seconds in left.items()}
 
 
 def artifact(job: Job, stored: StoredArtifact, addresses: Addresses) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, cast
 from psycopg.types.json import Jsonb
 
 from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
+from agent_tools.jobs.eta import Place
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
 from agent_tools.jobs.notices import Notices
+from agent_tools.jobs.runs import Run, run_of
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
@@ -342,9 +344,18 @@ class DoorStore:
         """Who works here, the living first."""
         return [rows.worker(row) for row in await self._read(tenant, queries()["workers"])]
 
-    async def ahead(self, tenant: int, job_id: str) -> int:
-        """How many due jobs of the tenant stand before this one."""
-        return int((await self._read(tenant, queries()["ahead"], {"job": job_id}))[0]["ahead"])
+    async def places(self, tenant: int, ids: Sequence[str], takes: Mapping[str, float]) -> dict[str, Place]:
+        """Where those of the jobs stand that are due; `takes` is kind → what it usually takes."""
+        found = await self._read(tenant, queries()["places"], {"jobs": list(ids), "takes": Jsonb(dict(takes))})
+        return {row.pop("id"): Place(**row) for row in found}
+
+    async def runs(self, tenant: int) -> tuple[dict[str, list[Run]], datetime | None]:
+        """Kind → its last runs, the newest first; and the database's clock, where there are any."""
+        runs: dict[str, list[Run]] = defaultdict(list)
+        found = await self._read(tenant, queries()["run_times"])
+        for row in found:
+            runs[row["kind"]].append(run_of(row["run"]))
+        return runs, found[0]["now"] if found else None
 
     async def now(self, tenant: int) -> datetime:
         """The database's clock."""

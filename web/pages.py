@@ -7,7 +7,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent_tools.app import Backburner
+from agent_tools.app import Backburner, Standing
 from agent_tools.jobs.errors import JobNotFound
 from agent_tools.jobs.job import Batch, Job
 from sql.door import Filter
@@ -113,9 +113,9 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
     """Everything about one job. Opening it is seeing it."""
     live = Site.of(request).tail.place
     job = await backburner.get(request.path_params["job_id"])
-    now, whys, family_ids, events, known, (asks, asked_before) = await asyncio.gather(
+    now, standings, family_ids, events, known, (asks, asked_before) = await asyncio.gather(
         backburner.now(),
-        backburner.whys([job]),
+        backburner.standings([job]),
         backburner.versions(job.id),
         backburner.events(job.id),
         backburner.known(),
@@ -132,7 +132,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         backburner,
         "job.html",
         live=live,
-        job=shelf.card(job, now, why=whys[job.id]),
+        job=shelf.card(job, now, *standings[job.id]),
         given_title=job.title,
         batch=batch if batch and batch.of > 1 else None,
         pictures=[each for each in shown if each.sort == "picture"],
@@ -171,19 +171,20 @@ async def card_fragment(request: Request, backburner: Backburner) -> Response:
 async def progress_fragment(request: Request, backburner: Backburner) -> Response:
     """How far one job is."""
     job = await backburner.get(request.path_params["job_id"])
-    return fragment("parts.html", "progress", shelf.card(job, await backburner.now(), why=await backburner.why(job.id)))
+    standing = (await backburner.standings([job]))[job.id]
+    return fragment("parts.html", "progress", shelf.card(job, await backburner.now(), *standing))
 
 
 async def cards_of(backburner: Backburner, jobs: Sequence[Job], now: datetime) -> list[shelf.Card]:
     """The jobs as cards, with what only the book and the files can say of them."""
     unfinished = [job for job in jobs if not job.status.is_final]
-    whys, versions, excerpts = await asyncio.gather(
-        backburner.whys(unfinished) if unfinished else _nothing(),
+    standings, versions, excerpts = await asyncio.gather(
+        backburner.standings(unfinished) if unfinished else _nothing(),
         backburner.version_counts(jobs),
         asyncio.to_thread(_excerpts, backburner, jobs),
     )
     return [
-        shelf.card(job, now, why=whys.get(job.id, ""), versions=versions, excerpt=excerpts.get(job.id, ""))
+        shelf.card(job, now, *standings.get(job.id, ("", None)), versions=versions, excerpt=excerpts.get(job.id, ""))
         for job in jobs
     ]
 
@@ -194,7 +195,7 @@ async def _jobs(backburner: Backburner, ids: Sequence[str]) -> list[Job]:
     return [found[each] for each in ids if each in found]
 
 
-async def _nothing() -> dict[str, str]:
+async def _nothing() -> dict[str, Standing]:
     return {}
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import COMPLETED, FAILED, Job, JobStatus, StoredArtifact
+from agent_tools.jobs.why import percent
 from sql.door import SubjectCount
 from web.words import STATUS_WORDS, Moment, artifact_href, kind_name, moment, sort_of, type_icon, type_word
 
@@ -105,9 +107,15 @@ class Rail:
 
 
 def card(
-    job: Job, now: datetime, *, why: str = "", versions: Mapping[str, int] | None = None, excerpt: str = ""
+    job: Job,
+    now: datetime,
+    why: str = "",
+    eta: Eta | None = None,
+    *,
+    versions: Mapping[str, int] | None = None,
+    excerpt: str = "",
 ) -> Card:
-    """A job as a card; `why` for jobs that have not ended, `excerpt` where its first artifact is text."""
+    """A job as a card; `why` and `eta` for jobs that have not ended, `excerpt` where its first artifact is text."""
     return Card(
         id=job.id,
         version=job.version,
@@ -124,7 +132,7 @@ def card(
         is_new=job.status in (COMPLETED, FAILED) and job.seen_at is None,
         is_open=not job.status.is_final,
         versions=(versions or {}).get(job.id, 1),
-        percent=job.progress.percent if job.progress else None,
+        percent=percent(job, eta),
         why=why,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from agent_tools.jobs.asks import Ask, Parent
+from agent_tools.jobs.eta import Eta, Span
 from agent_tools.jobs.job import Job, JobStatus, Worker
 
 PARENT_FAILED = "parent_failed"
@@ -11,6 +12,29 @@ PARENT_FAILED = "parent_failed"
 MOST_PARENTS = 3
 MOST_CHARACTERS = 100
 """How much of a question or a title a sentence quotes."""
+_LIMITS_S = (
+    2,
+    5,
+    10,
+    15,
+    20,
+    30,
+    45,
+    60,
+    120,
+    180,
+    300,
+    600,
+    900,
+    1200,
+    1800,
+    2700,
+    3600,
+    7200,
+    14_400,
+    28_800,
+    86_400,
+)
 MAX_CRASHES = 3
 """A job whose worker died this often is poison (machine.sql says the same)."""
 
@@ -23,6 +47,7 @@ def why(
     *,
     asks: Sequence[Ask] = (),
     parents: Sequence[Parent] = (),
+    eta: Eta | None = None,
 ) -> str:
     """One sentence, or two: what the job waits for, and what would help.
 
@@ -30,9 +55,10 @@ def why(
     """
     match job.status:
         case JobStatus.QUEUED:
-            return _queued(job, now, [worker for worker in workers if worker.is_alive], ahead)
+            stands = _queued(job, now, [worker for worker in workers if worker.is_alive], ahead)
+            return f"{stands[:-1]}; done in {about(eta.left.mid_s)}." if eta else stands
         case JobStatus.RUNNING:
-            return _running(job, now)
+            return _running(job, now, eta)
         case JobStatus.WAITING:
             return _waiting(job, now, asks, parents)
         case JobStatus.COMPLETED:
@@ -50,6 +76,26 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size or (unit != "days" and seconds >= size):
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def about(seconds: float) -> str:
+    """A length of time that nobody knows exactly: `about 40 s`."""
+    return f"about {duration(max(5 * round(seconds / 5), 5) if 10 < seconds < 60 else max(seconds, 1))}"
+
+
+def left(eta: Eta) -> str:
+    """`about 2 min left`; of a job that takes longer than any before it: `overdue: usually 40 s`."""
+    return (
+        f"overdue: usually {about(eta.usually_s).removeprefix('about ')}"
+        if eta.is_overdue
+        else f"{about(eta.left.mid_s)} left"
+    )
+
+
+def takes(span: Span) -> str:
+    """`about 40 s (9 of 10 take under 1 min)`."""
+    most = next((limit for limit in _LIMITS_S if limit >= span.high_s), span.high_s)
+    return f"{about(span.mid_s)} (9 of 10 take under {duration(most)})"
 
 
 def _waiting(job: Job, now: datetime, asks: Sequence[Ask], parents: Sequence[Parent]) -> str:
@@ -132,17 +178,24 @@ def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int) -> str
     return f"{since}: about to begin."
 
 
-def _running(job: Job, now: datetime) -> str:
+def _running(job: Job, now: datetime, eta: Eta | None) -> str:
     for_so_long = duration((now - job.claimed_at).total_seconds()) if job.claimed_at else "a moment"
     where = f" on {job.worker}" if job.worker else ""
     if job.lease_until and job.lease_until < now:
         silent = duration((now - job.lease_until).total_seconds())
         return f"Running for {for_so_long}{where}, but that worker's lease ran out {silent} ago; the sweep gives the job to another."
-    doing = ""
-    if job.progress:
-        percent = f" ({job.progress.percent}%)" if job.progress.percent is not None else ""
-        doing = f": {job.progress.message}{percent}"
+    far = percent(job, eta)
+    doing = f": {job.progress.message}" if job.progress else ""
+    doing += f" ({far}%)" if far is not None else ""
+    doing += f", {left(eta)}" if eta else ""
     return f"Running for {for_so_long}{where}, attempt {job.attempt}{_of(job)}{doing}."
+
+
+def percent(job: Job, eta: Eta | None) -> int | None:
+    """How much of a job is done: by what others took, else by what its handler says."""
+    if eta is not None and eta.percent is not None:
+        return eta.percent
+    return job.progress.percent if job.progress else None
 
 
 def _they_run(alive: Sequence[Worker]) -> str:

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from agent_tools import view
-from agent_tools.app import Ended, Receipt
+from agent_tools.app import Ended, Receipt, Standing
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError
+from agent_tools.jobs.eta import Span
 from agent_tools.jobs.job import MOST_NAMES, Batch, Job, listed_names
+from agent_tools.jobs.why import about
+from agent_tools.jobs.why import takes as in_words
 from agent_tools.reading import Picture, Reading
 from agent_tools.view import Addresses, asked_in_short, concise, present, progress
 from sql.door import Moved, SubjectCount
@@ -37,8 +40,10 @@ def clean(text: str) -> str:
     return _UNSEEN_CHARACTERS.sub("", text)
 
 
-def receipt(made: Receipt, status: str, subject: str | None, addresses: Addresses, *, is_worked: bool) -> Reply:
-    """What an agent gets when it has asked for a job; `is_worked` is whether any worker runs."""
+def receipt(
+    made: Receipt, status: str, subject: str | None, addresses: Addresses, *, is_worked: bool, takes: Span | None = None
+) -> Reply:
+    """What an agent gets when it has asked for a job; `is_worked` is whether any worker runs, `takes` what such jobs took."""
     job, kind = made.id, made.kind
     said = [f"Job {job} ({kind.name}) is {status}."]
     structure: dict[str, Any] = {"job_id": job, "kind": kind.name, "status": status, "created": made.created}
@@ -46,9 +51,9 @@ def receipt(made: Receipt, status: str, subject: str | None, addresses: Addresse
         said = [
             f"Job {job} ({kind.name}) is the same request, made before; it is {status}. For another one send again=true."
         ]
-    elif kind.usually:
-        said.append(f"It usually takes {kind.usually}.")
-        structure["usually"] = kind.usually
+    elif usually := in_words(takes) if takes else kind.usually:
+        said.append(f"It usually takes {usually}.")
+        structure["usually"] = usually
     if not is_worked:
         said.append("No worker runs right now; it begins when one does.")
         structure["note"] = "No worker runs right now; it begins when one does."
@@ -75,7 +80,7 @@ def batch(receipts: Sequence[Receipt], batch_id: str | None) -> Reply:
 
 def status(
     jobs: Sequence[Job],
-    whys: Mapping[str, str],
+    standings: Mapping[str, Standing],
     asks: Mapping[str, Sequence[Ask]],
     now: datetime,
     addresses: Addresses,
@@ -83,7 +88,8 @@ def status(
     """Jobs as they are, a line each."""
     shown, lines = [], []
     for job in jobs:
-        entry = _cleaned(concise(job, whys[job.id], now))
+        why, eta = standings[job.id]
+        entry = _cleaned(concise(job, why, now))
         extra: dict[str, Any] = {"version": job.version}
         if job.status.is_final:
             extra |= {
@@ -93,7 +99,7 @@ def status(
             if len(job.artifacts) > 4:
                 extra["more_artifacts"] = len(job.artifacts) - 4
         else:
-            extra |= {"progress": progress(job), "asks": _asked(asks.get(job.id, ()), addresses)}
+            extra |= {"progress": progress(job, eta), "asks": _asked(asks.get(job.id, ()), addresses)}
         entry |= present(extra)
         shown.append(entry)
         lines.append(_line(entry))
@@ -117,7 +123,7 @@ def in_full(jobs: Sequence[Mapping[str, Any]]) -> Reply:
 
 def page(
     jobs: Sequence[Job],
-    whys: Mapping[str, str],
+    standings: Mapping[str, Standing],
     asks: Mapping[str, Sequence[Ask]],
     now: datetime,
     addresses: Addresses,
@@ -126,7 +132,7 @@ def page(
 ) -> Reply:
     """A page of a list, and on the first one the subjects with their counts."""
     shown = [
-        _cleaned(concise(job, whys[job.id], now)) | present({"asks": _asked(asks.get(job.id, ()), addresses)})
+        _cleaned(concise(job, standings[job.id].why, now)) | present({"asks": _asked(asks.get(job.id, ()), addresses)})
         for job in jobs
     ]
     lines = [_line(entry) for entry in shown] or ["No jobs fit."]
@@ -253,6 +259,12 @@ def with_batch(reply: Reply, batch: Batch) -> Reply:
         {"batch": view.batch(batch), **reply.structure},
         reply.pictures,
     )
+
+
+def with_patience(reply: Reply, seconds: float) -> Reply:
+    """The reply, and that there is no use in waiting for more of it so soon."""
+    told = f"Not before {about(seconds)}; end your turn."
+    return Reply(f"{reply.text}\n{told}", {**reply.structure, "next": told}, reply.pictures)
 
 
 def with_remarks(reply: Reply, told: Sequence[str]) -> Reply:

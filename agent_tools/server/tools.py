@@ -12,7 +12,8 @@ from agent_tools.answers import Said
 from agent_tools.app import Backburner, Receipt
 from agent_tools.auth import require
 from agent_tools.jobs.errors import BadRequest
-from agent_tools.jobs.job import job_id
+from agent_tools.jobs.eta import NOTHING
+from agent_tools.jobs.job import Job, job_id
 from agent_tools.jobs.kinds import Kind, Kinds
 from agent_tools.reading import read
 from agent_tools.requests import NewJob, job_filter, subject_name
@@ -37,6 +38,8 @@ from agent_tools.view import Addresses, full
 from sql.door import Filter
 
 _FOREVER_S = 50
+_FAR = 2
+"""Beyond so many times the time to wait, waiting is no use."""
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 CHANGES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
@@ -109,17 +112,19 @@ def _create_tool(kind: Kind) -> Tool:
             raise BadRequest(
                 f"{error} A call that works: {example}" if kind.example else str(error), error.problems
             ) from None
-        return await _receipt(desk, made, subject_name(asked.subject))
+        return await _receipt(desk, made, subject_name(asked.subject), args)
 
     return Tool(f"create_{kind.name}", description, schema, CREATES, create)
 
 
-async def _receipt(desk: Desk, made: Receipt, subject: str | None) -> Reply:
+async def _receipt(desk: Desk, made: Receipt, subject: str | None, args: Mapping[str, Any]) -> Reply:
     status = "queued"
     if not made.created:
         job = await desk.backburner.get(made.id)
         status, subject = str(job.status), job.subject
-    return replies.receipt(made, status, subject, desk.addresses, is_worked=await desk.backburner.is_worked())
+    takes = await desk.backburner.takes(made.kind.name, args)
+    is_worked = await desk.backburner.is_worked()
+    return replies.receipt(made, status, subject, desk.addresses, is_worked=is_worked, takes=takes)
 
 
 def _with_lists(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,16 +217,40 @@ async def job_status(desk: Desk, asked: JobStatus) -> Reply:
         else None
     )
     look = partial(desk.backburner.wait, asked.job_ids, until=asked.until, since=since)
+    if asked.wait_seconds:
+        jobs = await look(0)
+        if far_s := await _too_far(desk, jobs, asked):
+            return replies.with_patience(await _status(desk, jobs, asked), far_s)
     if desk.chat and asked.wait_seconds:
         jobs, told = await wait_with_person(desk.chat, desk.backburner, desk.addresses, look, asked.wait_seconds)
     else:
         jobs, told = await look(asked.wait_seconds), []
-    whys, asks = await desk.backburner.whys(jobs), await desk.backburner.open_asks(jobs)
+    return replies.with_remarks(await _status(desk, jobs, asked), told)
+
+
+async def _too_far(desk: Desk, jobs: Sequence[Job], asked: JobStatus) -> float | None:
+    """How long what is waited for takes at least, where that is far beyond the time to wait for it."""
+    unended = [job for job in jobs if not job.status.is_final]
+    if asked.until == "change" or not unended or any(job.waiting_for for job in unended):
+        return None
+    standings = await desk.backburner.standings(unended)
+    left = [standing.eta.left for standing in standings.values() if standing.eta and not standing.eta.is_overdue]
+    if asked.until == "any" and len(left) < len(jobs):
+        return None
+    soonest = (min if asked.until == "any" else max)(left, key=lambda each: each.low_s, default=NOTHING)
+    return soonest.low_s if soonest.low_s > _FAR * asked.wait_seconds else None
+
+
+async def _status(desk: Desk, jobs: Sequence[Job], asked: JobStatus) -> Reply:
+    standings, asks = await desk.backburner.standings(jobs), await desk.backburner.open_asks(jobs)
     await desk.backburner.see(jobs)
     if asked.detail:
-        shown = [full(job, whys[job.id], desk.addresses, asks.get(job.id, ())) for job in jobs]
-        return replies.with_remarks(replies.in_full(shown), told)
-    return replies.with_remarks(replies.status(jobs, whys, asks, await desk.backburner.now(), desk.addresses), told)
+        shown = [
+            full(job, standings[job.id].why, desk.addresses, asks.get(job.id, ()), standings[job.id].eta)
+            for job in jobs
+        ]
+        return replies.in_full(shown)
+    return replies.status(jobs, standings, asks, await desk.backburner.now(), desk.addresses)
 
 
 class Where(Arguments):
@@ -250,10 +279,10 @@ async def list_jobs(desk: Desk, asked: ListJobs) -> Reply:
     """A page of jobs, and on the first the subjects."""
     require(desk.backburner, "jobs:read")
     found = await desk.backburner.jobs(_filter(desk, asked), limit=asked.limit, cursor=asked.cursor)
-    whys, asks = await desk.backburner.whys(found.jobs), await desk.backburner.open_asks(found.jobs)
+    standings, asks = await desk.backburner.standings(found.jobs), await desk.backburner.open_asks(found.jobs)
     counts = None if asked.cursor else await desk.backburner.subjects()
     now = await desk.backburner.now()
-    reply = replies.page(found.jobs, whys, asks, now, desk.addresses, found.next_cursor, counts)
+    reply = replies.page(found.jobs, standings, asks, now, desk.addresses, found.next_cursor, counts)
     if asked.batch_id and not asked.cursor:
         reply = replies.with_batch(reply, await desk.backburner.batch(asked.batch_id))
     await desk.backburner.see(found.jobs)
@@ -332,7 +361,8 @@ async def redo_job(desk: Desk, asked: RedoJob) -> Reply:
     """A new version."""
     require(desk.backburner, "jobs:create")
     made = await desk.backburner.redo(asked.job_id, asked.changes)
-    return await _receipt(desk, made, (await desk.backburner.get(made.id)).subject)
+    new = await desk.backburner.get(made.id)
+    return await _receipt(desk, made, new.subject, new.args)
 
 
 class CancelJobs(Arguments):

@@ -15,17 +15,36 @@ SELECT e.at, e.type, e.principal_id AS principal, coalesce(e.data, '{}') AS data
  WHERE e.tenant_id = current_tenant() AND e.job_id = %(job)s ORDER BY e.id
 
 -- name: workers
--- Who works here, and how busy; those that stopped or fell silent within the last day last.
+-- Who works here, and how busy; those that stopped or fell silent within the last day last. A door counts the jobs of its
+-- own tenant as they are, and takes the worker's word of a few seconds ago for the others.
 SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, w.started_at, w.seen_at,
        w.stopped_at IS NULL AND w.seen_at > now() - interval '20 s' AS is_alive,
-       (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.status = 'running') AS running
+       greatest(w.running, (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.status = 'running')) AS running
   FROM workers w WHERE w.seen_at > now() - interval '1 day' ORDER BY is_alive DESC, w.id
 
--- name: ahead
--- How many due jobs of the tenant stand before this one in its queue: those created earlier, at its priority or above.
-SELECT count(*) AS ahead FROM jobs j JOIN jobs mine ON mine.tenant_id = j.tenant_id AND mine.queue = j.queue
- WHERE mine.id = %(job)s AND j.tenant_id = current_tenant() AND j.status = 'queued' AND j.run_after <= now()
-   AND (j.priority, mine.created_at, mine.id) > (mine.priority, j.created_at, j.id)
+-- name: places
+-- Of due jobs of the tenant: how many stand before each in its queue (those at a higher priority, or created earlier), how long
+-- those take together by what their kinds take (`unknown`: of so many that is not known), and the same of what its queue runs.
+WITH takes AS MATERIALIZED (
+  SELECT t.key AS kind, t.value::float8 AS s FROM jsonb_each_text(%(takes)s) AS t
+), queued AS (
+  SELECT j.id, j.queue, row_number() OVER due - 1 AS ahead, coalesce(sum(t.s) OVER before, 0) AS ahead_s,
+         count(*) FILTER (WHERE t.s IS NULL) OVER before AS unknown
+    FROM jobs j LEFT JOIN takes t ON t.kind = j.kind
+   WHERE j.tenant_id = current_tenant() AND j.status = 'queued' AND j.run_after <= now()
+  WINDOW due AS (PARTITION BY j.queue ORDER BY j.priority DESC, j.created_at, j.id),
+         before AS (due ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), running AS (
+  SELECT j.queue, count(*) AS jobs, sum(greatest(t.s - extract(epoch FROM now() - j.claimed_at), 0)) AS left_s
+    FROM jobs j LEFT JOIN takes t ON t.kind = j.kind
+   WHERE j.tenant_id = current_tenant() AND j.status = 'running' GROUP BY j.queue
+)
+SELECT q.id, q.ahead::int, q.ahead_s, q.unknown::int, coalesce(r.jobs, 0)::int AS running, coalesce(r.left_s, 0)::float8 AS running_s
+  FROM queued q LEFT JOIN running r ON r.queue = q.queue WHERE q.id = ANY (%(jobs)s)
+
+-- name: run_times
+-- What the last runs of every kind of the tenant took, and the clock by which jobs are claimed.
+SELECT t.kind, t.run, now() AS now FROM run_times t WHERE t.tenant_id = current_tenant() ORDER BY t.id DESC LIMIT 5000
 
 -- name: now
 SELECT now() AS now

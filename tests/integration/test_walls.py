@@ -39,6 +39,7 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO limits (tenant_id, kind, max_running) VALUES ({tenant}, 'sleep', 1);
   INSERT INTO schedules (tenant_id, principal_id, name, cron, job, next_at) VALUES ({tenant}, {principal}, 's', '* * * * *', '1', now());
   INSERT INTO notice_addresses (tenant_id, person_id, address, wants) VALUES ({tenant}, {principal}, 'ntfy://me', '{{}}');
+  INSERT INTO run_times (tenant_id, kind, took_s, run) VALUES ({tenant}, 'sleep', 1, '{{}}');
   INSERT INTO moves (tenant_id, principal_id, jobs) VALUES ({tenant}, {principal}, '[]');
 """
 
@@ -138,7 +139,7 @@ async def test_another_tenants_job_is_not_found(stores: Stores, theirs: Tenant) 
     assert await door.jobs(ours.id, Filter(search="mitochondria")) == []
     assert await door.ids(ours.id, Filter(), limit=10) == []
     assert await door.events(ours.id, job) == []
-    assert await door.ahead(ours.id, job) == 0
+    assert await door.places(ours.id, [job], {}) == {}
     assert [found.id for found in await door.jobs(theirs.id, Filter(search="mitochondria"))] == [job]
 
 

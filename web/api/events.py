@@ -62,7 +62,8 @@ async def _live(caller: Caller, job: str, heard: int) -> AsyncIterator[ServerSen
                 heard = max(heard, len(events))
             if found is None or found.status.is_final:
                 return
-            if found.version != version and (progress := view.progress(found)):
+            eta = (await caller.backburner.etas([found])).get(found.id)
+            if found.version != version and (progress := view.progress(found, eta)):
                 yield _sent("progress", replies.Progress.model_validate(progress))
             version = found.version
             await _next(changes, job)

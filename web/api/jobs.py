@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from agent_tools import view
 from agent_tools.jobs.errors import BadRequest, NotNow
+from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Job, job_id
 from agent_tools.requests import NewJob, job_filter
 from agent_tools.view import full
@@ -56,7 +57,8 @@ async def list_jobs(caller: Caller, query: asked.ListQuery) -> Response:
     """
     labels = dict(each.split(":", 1) for each in query.label)
     page = await caller.backburner.jobs(_filter(caller, query, labels), limit=query.limit, cursor=query.cursor)
-    listed = [_listed(caller, job) for job in page.jobs]
+    etas = await caller.backburner.etas(page.jobs)
+    listed = [_listed(caller, job, etas.get(job.id)) for job in page.jobs]
     batch = {"batch": view.batch(await caller.backburner.batch(query.batch_id))} if query.batch_id else {}
     return answer(replies.Jobs.model_validate({**batch, "jobs": listed, "next_cursor": page.next_cursor}))
 
@@ -164,17 +166,17 @@ def _filter(caller: Caller, wanted: asked.Wanted, labels: dict[str, str]) -> Fil
 
 async def in_full(caller: Caller, job: Job, status_code: int = 200, **more: Any) -> Response:
     """The job with everything about it, as an answer; with `more` that only this answer says."""
-    why = (await caller.backburner.whys([job]))[job.id]
+    why, eta = (await caller.backburner.standings([job]))[job.id]
     asks = (await caller.backburner.open_asks([job])).get(job.id, ())
     if job.principal == caller.backburner.who.principal:
         await caller.backburner.see([job])
-    shown = replies.Job.model_validate({**full(job, why, caller.addresses, asks), **more})
+    shown = replies.Job.model_validate({**full(job, why, caller.addresses, asks, eta), **more})
     headers = {"Location": f"{PREFIX}/jobs/{job.id}"} if more else {}
     return answer(shown, status_code, ETag=_etag(job), Cache_Control="private, no-cache", **headers)
 
 
-def _listed(caller: Caller, job: Job) -> dict[str, Any]:
-    return {name: value for name, value in full(job, "", caller.addresses).items() if name != "result"}
+def _listed(caller: Caller, job: Job, eta: Eta | None = None) -> dict[str, Any]:
+    return {name: value for name, value in full(job, "", caller.addresses, eta=eta).items() if name != "result"}
 
 
 def _etag(job: Job) -> str:

@@ -16,11 +16,16 @@ class Reply(BaseModel):
 
 
 class Progress(Reply):
-    """How far a running job is."""
+    """How far a job is. When it will have ended is told after three like it, and not where that lies with people."""
 
     percent: int | None = None
     stage: str | None = None
     message: str | None = None
+    eta_seconds: int | None = Field(None, description="In how long it will have ended, as likely later as earlier.")
+    eta_low_seconds: int | None = Field(None, description="9 of 10 take longer than this.")
+    eta_high_seconds: int | None = Field(None, description="9 of 10 take less than this.")
+    overdue: bool | None = Field(None, description="It takes longer than any like it: nobody knows how long.")
+    usually_seconds: int | None = Field(None, description="Of what is overdue: what such jobs take.")
 
 
 class JobError(Reply):

@@ -3,10 +3,12 @@ import { morph, swap, toast } from "./swap.js";
 
 const POLL_MS = 10_000;
 const GAP_MS = 1_000; // between two readings of the whole page
+const TICK_MS = 10_000; // of what runs there is less left, also where nothing is said of it
 
 let news = null;
 let after = "";
 let polling = null;
+let ticking = null;
 
 export function follow() {
   after = document.querySelector("[data-live]")?.dataset.live ?? "";
@@ -18,6 +20,7 @@ export function follow() {
 }
 
 function connect() {
+  ticking ??= setInterval(tick, TICK_MS);
   if (news && news.readyState !== EventSource.CLOSED) return;
   news = new EventSource(`/events?after=${encodeURIComponent(after)}`);
   news.addEventListener("open", () => poll(false));
@@ -38,7 +41,13 @@ function connect() {
 function pause() {
   news?.close();
   news = null;
+  clearInterval(ticking);
+  ticking = null;
   poll(false);
+}
+
+function tick() {
+  document.querySelectorAll('.progress[data-status="running"]').forEach((each) => look(each.dataset.progress));
 }
 
 function keepPlace(event) {
