@@ -197,10 +197,8 @@ class History:
 
     def _fit(self, stage: str | None, units: Mapping[str, float]) -> "_Fit | None":
         """What a stage takes (None: the whole), by those of the known units that tell most."""
-        best = plain = self._fit_by(stage, None)
-        if plain is None:
-            return None
-        for by in units:
+        best = self._fit_by(stage, None)
+        for by in units if best else ():
             fit = self._fit_by(stage, by)
             if fit and best and len(fit.ratios) >= FEWEST and fit.spread < best.spread * _MUST_TELL:
                 best = fit
@@ -210,7 +208,7 @@ class History:
         if (stage, by) not in self._fits:
             took = [(run.took_s if stage is None else run.stages[stage].took_s, run) for run in self.runs
                     if stage is None or stage in run.stages]  # fmt: skip
-            pairs = [(seconds, run.units[by] if by else 1) for seconds, run in took if by is None or by in run.units]
+            pairs = [(s, 1 if by is None else run.units[by]) for s, run in took if by is None or by in run.units]
             self._fits[stage, by] = _fitted(by, pairs) if pairs else None
         return self._fits[stage, by]
 
@@ -228,7 +226,7 @@ class _Fit(NamedTuple):
     spread: float
 
     def usual_s(self, units: Mapping[str, float]) -> float:
-        return self.rate_s * ((units[self.by] if self.by else 1) + self.fixed)
+        return self.rate_s * ((1 if self.by is None else units[self.by]) + self.fixed)
 
     def span(self, usual_s: float) -> Span:
         return self.range.times(usual_s)
@@ -294,7 +292,7 @@ def _clipped(speed: float) -> float:
 
 
 def _fitted(by: str | None, pairs: Sequence[tuple[float, float]]) -> _Fit:
-    fixed = _FIXED * median(units for _, units in pairs) if by else 0
+    fixed = _FIXED * median(units for _, units in pairs) if by is not None else 0
     rate_s = max(
         median(took_s / (units + fixed) for took_s, units in pairs), _A_MOMENT_S / (1 + fixed) if by is None else 1e-9
     )
