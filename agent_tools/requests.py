@@ -129,10 +129,11 @@ def parse(job: NewJob, kinds: Kinds) -> Parsed:
         "args_hash": hash_of([kind.name, args]),
         "subject": subject,
         "subject_folded": folded(subject) if subject else None,
-        "labels": checked_labels(job.labels),
+        "labels": checked_labels({**job.labels, **kind.labels_of(args)}),
         "priority": PRIORITIES[job.priority],
         "run_after": job.run_after.isoformat() if job.run_after else None,
         "again": job.again,
+        "anew": kind.anew,
         "after": checked_after(job.after),
         "if_parent_fails": job.if_parent_fails,
     }

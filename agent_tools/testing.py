@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from agent_tools.jobs import callbacks
 from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.jobs.artifacts import Artifact
 from agent_tools.jobs.asks import Answer, Ask
-from agent_tools.jobs.context import Parked, is_park
+from agent_tools.jobs.context import Earlier, Parked, is_park
 from agent_tools.jobs.job import Progress, StoredArtifact
 from agent_tools.jobs.kinds import Kind, Made
 from sql.hands import Claim, Reaction, Recorded
@@ -57,19 +57,26 @@ class Performed:
 
 
 async def perform(
-    kind: Kind, /, *, answers: Mapping[str, Said | Callable[[Ask], Said]] | None = None, title: str = "", **args: Any
+    kind: Kind,
+    /,
+    *,
+    answers: Mapping[str, Said | Callable[[Ask], Said]] | None = None,
+    earlier: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    title: str = "",
+    **args: Any,
 ) -> Performed:
     """Run a job of the kind with these arguments to its end, as a worker would.
 
     `answers` are what people say, by the name of the question or its words; a function is given the question. Where the
     handler parks it is run again from its beginning, with what its steps recorded; what `until` looks for is looked for
-    again at once. `job.folder` lies in a temporary directory. Raises what the handler raises, and BadRequest as the door
+    again at once. `earlier` are the results of earlier jobs by their kind, oldest first, whatever labels are asked for; it is
+    always this job's turn. `job.folder` lies in a temporary directory. Raises what the handler raises, and BadRequest as the door
     does: for arguments that do not fit, for answers that fit neither choices nor form, and for a result that cannot be kept.
     """
     parsed = kind.parse(args)
     home = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="backburner-test-"))
     try:
-        return await _Rehearsal(kind, parsed, title, home, answers or {}).perform()
+        return await _Rehearsal(kind, parsed, title, home, answers or {}, earlier or {}).perform()
     finally:
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
 
@@ -84,8 +91,10 @@ class _Rehearsal:
         title: str,
         home: Path,
         answers: Mapping[str, Said | Callable[[Ask], Said]],
+        earlier: Mapping[str, Sequence[Mapping[str, Any]]],
     ) -> None:
         self._kind, self._args, self._title, self._home, self._answers = kind, args, title, home, answers
+        self._earlier = earlier
         self._store = ArtifactStore(home / "artifacts")
         self._steps: dict[tuple[str, bytes], Recorded] = {}
         self._reactions: dict[tuple[str, bytes], Reaction] = {}
@@ -189,6 +198,13 @@ class _Rehearsal:
 
     async def artifacts(self, tenant: int, job_id: str) -> list[StoredArtifact] | None:
         return None
+
+    async def earlier(self, tenant: int, job_id: str, kind: str, labels: Mapping[str, str]) -> list[Earlier]:
+        now = datetime.now(UTC)
+        return [Earlier(f"{number:013}", now, result) for number, result in enumerate(self._earlier.get(kind, ()), 1)]
+
+    async def take_turn(self, job_id: str, fence: int, labels: Mapping[str, str]) -> bool | None:
+        return True
 
 
 def _as_answer(said: Said) -> Answer | None:

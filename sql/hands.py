@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
+from agent_tools.jobs.context import Earlier
 from agent_tools.jobs.job import StoredArtifact
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
@@ -177,6 +178,19 @@ class HandsStore:
         """The files of a completed job of the tenant; None where there is no such job."""
         found = await self._call(queries()["artifacts"], None, tenant=tenant, job=job_id)
         return [StoredArtifact(**row) for row in found if row["name"] is not None] if found else None
+
+    async def earlier(self, tenant: int, job_id: str, kind: str, labels: Fields) -> list[Earlier]:
+        """The completed jobs of the kind with these labels, oldest first; no older version of this job."""
+        found = await self._call(
+            queries()["earlier"], None, tenant=tenant, job=job_id, kind=kind, labels=Jsonb(dict(labels))
+        )
+        return [Earlier(**row) for row in found]
+
+    async def take_turn(self, job_id: str, fence: int, labels: Fields) -> bool | None:
+        """Whether it is this job's turn among those of its kind with these labels; None: the job is no longer ours."""
+        batch = {"id": job_id, "fence": fence, "labels": dict(labels)}
+        found = await self._call("SELECT is_its_turn FROM take_turn(%s)", batch)
+        return bool(found[0]["is_its_turn"]) if found else None
 
     async def kept_files(self, pairs: Sequence[tuple[str, int | None]]) -> set[tuple[str, int | None]]:
         """Of these (job, fence) pairs, those whose files must stay; a fence of None: what the job's steps made."""

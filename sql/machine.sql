@@ -135,14 +135,15 @@ BEGIN
           FROM jsonb_array_elements(batch -> 'jobs') WITH ORDINALITY AS e (job, ordinality),
                jsonb_to_record(e.job) AS r (kind text, queue text, title text, args jsonb, subject_folded text, labels jsonb,
                  priority smallint, run_after timestamptz, redo_of text, idempotency_key text, request_hash text,
-                 args_hash text, again boolean, after jsonb, if_parent_fails text)
+                 args_hash text, again boolean, anew boolean, after jsonb, if_parent_fails text)
       ), same AS MATERIALIZED (
         -- One look into jobs_same per job. The hash is decoded above: under row-level security a condition that calls
         -- decode() on the way may not use an index, and every job of the tenant would be read.
         SELECT a.place, old.* FROM asked a CROSS JOIN LATERAL (
           SELECT j.id, j.dispatch, j.queue, j.priority FROM jobs j
            WHERE j.tenant_id = the_tenant AND j.principal_id = the_principal AND j.args_hash = a.same_as
-             AND j.status IN ('queued', 'running', 'waiting', 'completed') AND (j.finished_at IS NULL OR j.finished_at > now() - guard)
+             AND j.status IN ('queued', 'running', 'waiting', 'completed')
+             AND (j.finished_at IS NULL OR a.anew IS NOT TRUE AND j.finished_at > now() - guard)
            ORDER BY j.created_at DESC LIMIT 1) AS old
          WHERE a.idempotency_key IS NULL AND NOT a.again
       ), made AS (
@@ -779,6 +780,43 @@ BEGIN
   SELECT m.id FROM mine m;
 END $$;
 
+-- Whether it is a running job's turn among those of its kind that bear the same labels: one at a time, in the order of their
+-- creation. Whoever has it is noted as a step whose value is the job's own id, so that a redo does not inherit it. What waits
+-- for other jobs, or was not due yet, stands in nobody's way. No row: the attempt is no longer ours.
+CREATE OR REPLACE FUNCTION take_turn(batch jsonb) RETURNS TABLE (is_its_turn boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  wanted CONSTANT jsonb := batch -> 'labels';
+  line CONSTANT bytea := sha256(convert_to(wanted::text, 'UTF8'));
+  mine record;
+BEGIN
+  SELECT j.id, j.tenant_id, j.kind, j.created_at INTO mine FROM jobs j
+   WHERE j.id = batch ->> 'id' AND j.fence = (batch ->> 'fence')::bigint AND j.status = 'running' FOR SHARE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  -- Of two that look at once, the second sees what the first has noted.
+  PERFORM pg_advisory_xact_lock(hashtextextended(mine.tenant_id || ' ' || mine.kind || ' ' || wanted, 0));
+  RETURN QUERY
+  WITH others AS (
+    SELECT j.id FROM jobs j LEFT JOIN job_steps s ON s.tenant_id = j.tenant_id AND s.job_id = j.id AND s.name = 'turn' AND s.args_hash = line
+     WHERE j.tenant_id = mine.tenant_id AND j.kind = mine.kind AND j.labels <> '{}' AND j.labels @> wanted
+       AND j.id <> mine.id AND j.finished_at IS NULL
+       AND (s.value = to_jsonb(j.id)
+            OR (j.created_at, j.id) < (mine.created_at, mine.id) AND j.waiting_for IS DISTINCT FROM 'jobs'
+               AND (j.started_at IS NOT NULL OR j.run_after <= now()))
+  ), taken AS (
+    INSERT INTO job_steps (tenant_id, job_id, name, args_hash, value, took_s)
+    SELECT mine.tenant_id, mine.id, 'turn', line, to_jsonb(mine.id), 0
+     WHERE NOT EXISTS (SELECT FROM others)
+        OR EXISTS (SELECT FROM job_steps s WHERE s.tenant_id = mine.tenant_id AND s.job_id = mine.id AND s.name = 'turn'
+                      AND s.args_hash = line AND s.value = to_jsonb(mine.id))
+        ON CONFLICT (tenant_id, job_id, name, args_hash) DO UPDATE SET value = EXCLUDED.value, recorded_at = now()
+    RETURNING job_id
+  )
+  SELECT EXISTS (SELECT FROM taken);
+END $$;
+
 -- Whom there is something to tell, and what: open questions that they may answer (`is_new`: not told before), and jobs of
 -- theirs and of their agents that ended and nobody saw within a minute. Each is the caller's to tell until `lease_s` are
 -- over; what told_notices does not record by then is given out again. Ends are told up to `until`: no statement that
@@ -914,5 +952,5 @@ GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_a
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
   answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
-  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), sign_in(jsonb),
+  nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), take_turn(jsonb), sign_in(jsonb),
   take_notices(jsonb), told_notices(jsonb) TO backburner_hands;

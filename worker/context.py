@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from agent_tools.jobs.artifact_store import ArtifactStore, Attempt, StepFile, digest_of
 from agent_tools.jobs.artifacts import Artifact
 from agent_tools.jobs.asks import Answer
-from agent_tools.jobs.context import Parked, pace
+from agent_tools.jobs.context import Earlier, Parked, pace
 from agent_tools.jobs.eta import size_of
 from agent_tools.jobs.job import Progress, StoredArtifact, artifact_named
 from sql.hands import Claim, Reaction, Recorded
@@ -50,6 +50,12 @@ class Notes(Protocol):
 
     async def artifacts(self, tenant: int, job_id: str) -> list[StoredArtifact] | None:
         """The files of a completed job."""
+
+    async def earlier(self, tenant: int, job_id: str, kind: str, labels: Mapping[str, str]) -> list[Earlier]:
+        """Completed jobs with these labels."""
+
+    async def take_turn(self, job_id: str, fence: int, labels: Mapping[str, str]) -> bool | None:
+        """Whether it is this job's turn; None: it is no longer ours."""
 
 
 class RunningJob:
@@ -282,8 +288,7 @@ class RunningJob:
         if not await until_the_book_answers(lambda: self._store.record_step(row), f"step {step.name} of job {self.id}"):
             if self.parked:
                 raise self.parked
-            self._lose()
-            await asyncio.Event().wait()  # ends by the cancellation that `lose` asked for
+            await self._end_lost()
         return step.returns.validate_python(with_artifacts(plain, self._artifact)) if files else value
 
     def _artifact(self, file: StepFile) -> Artifact:
@@ -317,6 +322,26 @@ class RunningJob:
         if not await asyncio.to_thread(path.is_file):
             raise LookupError(f"The file '{stored.name}' of {job_id} is no longer where it was kept.")
         return path
+
+    async def earlier(self, kind: str, /, **labels: str) -> list[Earlier]:
+        """The completed jobs of the kind in the same tenant that bear all of these labels, oldest first."""
+        return await until_the_book_answers(
+            lambda: self._store.earlier(self.tenant, self.id, kind, labels), f"earlier jobs for job {self.id}"
+        )
+
+    async def turn(self, **labels: str) -> bool:
+        """Whether it is this job's turn among those of its kind that bear these labels."""
+        is_its_turn = await until_the_book_answers(
+            lambda: self._store.take_turn(self.id, self.fence, labels), f"a turn for job {self.id}"
+        )
+        if is_its_turn is None:
+            await self._end_lost()
+        return bool(is_its_turn)
+
+    async def _end_lost(self) -> NoReturn:
+        self._lose()
+        await asyncio.Event().wait()  # ends by the cancellation that `lose` asked for
+        raise AssertionError("nobody sets it")
 
     def key(self, name: str) -> str:
         """A stable idempotency key for one effect outside."""

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -15,6 +16,15 @@ T = TypeVar("T")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A completed job, as later ones read it. `result` None: it gave none, or one that is too large to be kept with it."""
+
+    id: str
+    finished_at: datetime
+    result: Mapping[str, Any] | None
 
 
 class JobContext(Protocol):
@@ -124,6 +134,19 @@ class JobContext(Protocol):
         """Everything that a completed job of the same tenant made, each with its `path`, to be read only.
 
         Raises LookupError with a sentence for a job that is not there.
+        """
+
+    async def earlier(self, kind: str, /, **labels: str) -> list[Earlier]:
+        """The completed jobs of the kind in the same tenant that bear all of these labels, oldest first.
+
+        Of a job that was redone only its newest version, and never one that this job is a version of.
+        """
+
+    async def turn(self, **labels: str) -> bool:
+        """Whether it is this job's turn among those of its kind that bear these labels: one goes at a time.
+
+        False while another one has its turn, or was created earlier and is due, too. Once it is true it stays so, over
+        all attempts, and the next one's comes when this job has ended. Wait for it by `until`.
         """
 
     def key(self, name: str) -> str:

@@ -55,6 +55,10 @@ class Kind:
     agent: bool
     keep_days: int | None
     example: Mapping[str, Any] | None
+    labels: tuple[str, ...] = ()
+    """Arguments that are labels of the job, too."""
+    anew: bool = False
+    """Whether one that has completed is never the same as a new one with equal arguments."""
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -83,6 +87,10 @@ class Kind:
         except ValidationError as error:
             self._refuse(error)
         return await self.handler(job, **{name: getattr(parsed, name) for name in type(parsed).model_fields})
+
+    def labels_of(self, args: Mapping[str, Any]) -> dict[str, str]:
+        """What these arguments, once parsed, label the job with."""
+        return {name: str(args[name]) for name in self.labels if args.get(name)}
 
     def missing(self, environment: Mapping[str, str]) -> str | None:
         """Why this kind cannot run here, as a sentence; None when it can."""
@@ -119,6 +127,8 @@ def job_kind(
     keep: int | None = None,
     example: Mapping[str, Any] | None = None,
     check: Check | None = None,
+    labels: Iterable[str] = (),
+    anew: bool = False,
 ) -> Callable[[Handler], Kind]:
     """Make a job kind of an async function `(job: JobContext, …) -> Artifact`.
 
@@ -127,7 +137,9 @@ def job_kind(
     there are samples. `needs` lists settings and modules it cannot run without. `agent=False` hides it from
     agents. `keep` is for how many days finished jobs are kept; None: the installation's rule. `example` is a set of
     arguments that works, shown to an agent whose call did not. `check` is a rule across arguments: it gets all of them,
-    validated, as attributes, and raises ValueError with a sentence.
+    validated, as attributes, and raises ValueError with a sentence. `labels` names arguments that label the job, too: by them
+    it is listed, and found by later jobs. `anew` is for what may mean something else each time, such as a message: one that
+    has completed is not the same as the next with equal arguments.
     """
 
     def decorate(handler: Handler) -> Kind:
@@ -139,6 +151,8 @@ def job_kind(
         if not (handler.__doc__ or "").strip():
             raise TypeError(f"Kind '{name}' needs a docstring: it is what an agent reads to choose it.")
         arguments, absent = read_signature(name, handler, check, os.environ)
+        if unknown := set(labels) - {*arguments.model_fields, *absent}:
+            raise TypeError(f"Kind '{name}' has no parameter {', '.join(sorted(unknown))} that could be a label.")
         return Kind(
             name=name,
             description=inspect.cleandoc(handler.__doc__ or ""),
@@ -155,6 +169,8 @@ def job_kind(
             agent=agent,
             keep_days=keep,
             example=example,
+            labels=tuple(labels),
+            anew=anew,
         )
 
     return decorate

@@ -107,6 +107,22 @@ SELECT a.name, a.title, a.media_type, a.bytes, encode(a.sha256, 'hex') AS sha256
   FROM jobs j LEFT JOIN artifacts a ON a.tenant_id = j.tenant_id AND a.job_id = j.id
  WHERE j.tenant_id = %(tenant)s AND j.id = %(job)s AND j.status = 'completed' ORDER BY a.position
 
+-- name: earlier
+-- Completed jobs of a kind with these labels, oldest first: of each that was redone the newest version, none of this job itself.
+WITH RECURSIVE alike AS (
+  SELECT j.id, j.redo_of, j.status, j.finished_at, j.result FROM jobs j
+   WHERE j.tenant_id = %(tenant)s AND j.kind = %(kind)s AND j.labels <> '{}' AND j.labels @> %(labels)s
+), versions AS (
+  SELECT a.id, a.id AS first FROM alike a WHERE a.redo_of IS NULL OR NOT EXISTS (SELECT FROM alike before WHERE before.id = a.redo_of)
+   UNION ALL
+  SELECT a.id, v.first FROM alike a JOIN versions v ON a.redo_of = v.id
+), newest AS (
+  SELECT DISTINCT ON (v.first) a.id, a.finished_at, a.result - 'redo' AS result FROM alike a JOIN versions v ON v.id = a.id
+   WHERE a.status = 'completed' AND v.first IS DISTINCT FROM (SELECT mine.first FROM versions mine WHERE mine.id = %(job)s)
+   ORDER BY v.first, a.finished_at DESC, a.id DESC
+)
+SELECT n.id, n.finished_at, n.result FROM newest n ORDER BY n.finished_at, n.id
+
 -- name: kept_files
 -- Of these (job, fence) pairs, those whose files must stay: settled ones, what is being made, and (no fence) what steps made.
 SELECT asked.job_id, asked.fence FROM jsonb_to_recordset(%(pairs)s) AS asked (job_id text, fence bigint) JOIN jobs j ON j.id = asked.job_id

@@ -86,6 +86,32 @@ async def test_a_step_of_a_lost_attempt_is_refused_and_stops_its_handler(setting
     book.assert_sound()
 
 
+async def test_a_lost_attempt_gets_no_turn_and_its_handler_stops(settings: Settings, book: Book) -> None:
+    begun, may_go_on, reached = asyncio.Event(), asyncio.Event(), list[bool]()
+
+    @job_kind("queueing")
+    async def queueing(job: JobContext) -> None:
+        """Wait for a turn."""
+        begun.set()
+        await may_go_on.wait()
+        reached.append(await job.turn(place="counter"))
+
+    no_beat_in_between = settings.model_copy(update={"lease_s": 60.0})
+    async with opened(no_beat_in_between, queueing) as (hands, backburner):
+        job = (await backburner.create("queueing", labels={"place": "counter"})).id
+        attempt = await hands.take(job)
+        assert attempt
+        await begun.wait()
+        book.rows("UPDATE jobs SET lease_until = now() - interval '1 s' RETURNING id")
+        await eventually(lambda: book.rows("SELECT id FROM reap_jobs('{}')"), what="a sweep")
+        may_go_on.set()
+        await attempt
+
+        assert reached == []
+        assert book.number("SELECT count(*) FROM job_steps") == 0
+    book.assert_sound()
+
+
 async def test_progress_is_written_at_most_once_a_second_and_the_last_word_is_kept(
     settings: Settings, book: Book
 ) -> None:

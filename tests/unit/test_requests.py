@@ -71,6 +71,24 @@ def test_a_word_for_no_subject_lists_the_unorganised() -> None:
     assert not job_filter().unorganised
 
 
+def test_arguments_of_a_kind_that_says_so_are_labels_and_no_label_speaks_against_them() -> None:
+    @job_kind("talk", labels=["topic", "place"])
+    async def talk(job: JobContext, topic: str, place: str | None = None) -> None:
+        """Talk."""
+
+    sent = NewJob("talk", {"topic": "tides"}, labels={"topic": "stars", "by": "me"})
+
+    assert parse(sent, Kinds([talk])).row["labels"] == {"topic": "tides", "by": "me"}
+
+
+def test_a_label_that_is_no_argument_is_refused_where_the_kind_is_made() -> None:
+    async def talk(job: JobContext, topic: str) -> None:
+        """Talk."""
+
+    with pytest.raises(TypeError, match="has no parameter place that could be a label"):
+        job_kind("talk", labels=["topic", "place"])(talk)
+
+
 @given(st.dictionaries(st.text(max_size=70) | st.integers(), st.text(max_size=210) | st.none(), max_size=24))
 def test_labels_are_kept_as_they_are_or_refused(labels: dict[Any, Any]) -> None:
     fits = len(labels) <= 20 and all(
