@@ -59,7 +59,7 @@ from agent_tools.requests import (
 )
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
-from sql.door import Answered, AskFilter, DoorStore, Filter, Moved, SubjectCount
+from sql.door import Answered, AskFilter, DoorStore, Filter, KindStats, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
 
 MAX_BATCH = 1000
@@ -324,6 +324,10 @@ class Backburner:
     async def subjects(self) -> Sequence[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None: under none."""
         return await self._store.subjects(self.who.tenant)
+
+    async def stats(self, days: int = 30) -> Sequence[KindStats]:
+        """How the jobs of each kind went that were created within so many days, and how many wait now."""
+        return await self._store.stats(self.who.tenant, days)
 
     async def shelf(self, each: int = 12) -> Sequence[Job]:
         """The newest completed jobs of every subject and of none, the newest version of each; newest first."""

@@ -30,6 +30,7 @@ from agent_tools.jobs.notices import WANTS, Notices
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
 from agent_tools.view import Addresses, progress
+from sql.door import KindStats
 from sql.hands import HandsStore
 
 app = typer.Typer(
@@ -371,6 +372,24 @@ def show_job(job: JobId, as_json: AsJson = False) -> None:
                 terminal.print_job(found, why, await backburner.events(job), paths, asks)
 
     _run(read())
+
+
+@jobs.command("stats")
+def show_stats(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Jobs created within so many days.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Say how the jobs of each kind went: how many, how many well, how long they took, what models cost."""
+
+    async def read() -> Sequence[KindStats]:
+        async with Backburner.open() as backburner:
+            return await backburner.stats(days)
+
+    found = _run(read())
+    if as_json:
+        _print_json([{**each._asdict(), "success_rate": each.success_rate} for each in found])
+    else:
+        terminal.print_stats(found, days)
 
 
 @jobs.command("asks")

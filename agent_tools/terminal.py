@@ -20,6 +20,7 @@ from agent_tools.jobs.kinds import Kinds
 from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.why import left, percent, short
 from agent_tools.postman import masked
+from sql.door import KindStats
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -67,6 +68,28 @@ def print_jobs(jobs: Sequence[Job], now: datetime, etas: Mapping[str, Eta]) -> N
         title = job.title or job.result_line or ""
         status = _status(job) + (f", {left(etas[job.id])}" if job.id in etas else "")
         table.add_row(job.id, job.kind, status, subject if not job.subject else escape(subject), escape(title), age)
+    out.print(table)
+
+
+def print_stats(kinds: Sequence[KindStats], days: int) -> None:
+    """A line for each kind."""
+    if not kinds:
+        say(f"No jobs within {days} days.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("Kind", "Created", "Completed", "Failed", "Cancelled", "Well", "Average", "p50", "p95", "Waiting", "Tokens", "Cost"):  # fmt: skip
+        table.add_column(column, justify="left" if column == "Kind" else "right", no_wrap=True, header_style="bold")
+    for kind in kinds:
+        seconds = ("" if each is None else f"{each:.1f} s" for each in (kind.average_s, kind.p50_s, kind.p95_s))
+        table.add_row(
+            kind.kind,
+            *map(str, (kind.created, kind.completed, kind.failed, kind.cancelled)),
+            "" if kind.success_rate is None else f"{kind.success_rate:.0%}",
+            *seconds,
+            str(kind.waiting),
+            "" if kind.tokens_in is None else f"{kind.tokens_in + (kind.tokens_out or 0):,}",
+            "" if kind.cost is None else f"{kind.cost:.4f}",
+        )
     out.print(table)
 
 

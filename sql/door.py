@@ -49,6 +49,34 @@ class SubjectCount(NamedTuple):
     newest: datetime
 
 
+class KindStats(NamedTuple):
+    """How the jobs of one kind went that were created within a while; `unfinished` and `waiting` count all there are now.
+
+    Seconds are of completed jobs, from the first start to the end, with whatever they waited for in between. What is None
+    was not measured.
+    """
+
+    kind: str
+    created: int
+    completed: int
+    failed: int
+    cancelled: int
+    unfinished: int
+    waiting: int
+    average_s: float | None
+    p50_s: float | None
+    p95_s: float | None
+    tokens_in: int | None
+    tokens_out: int | None
+    cost: float | None
+
+    @property
+    def success_rate(self) -> float | None:
+        """Completed among those that completed or failed; None where none did."""
+        ended = self.completed + self.failed
+        return self.completed / ended if ended else None
+
+
 class Cancelled(NamedTuple):
     """A job that was stopped; `fence` is under which a worker may still be running it, None when none was."""
 
@@ -262,6 +290,10 @@ class DoorStore:
     async def subjects(self, tenant: int) -> list[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None is the unorganised ones."""
         return [SubjectCount(**row) for row in await self._read(tenant, queries()["subjects"])]
+
+    async def stats(self, tenant: int, days: int) -> list[KindStats]:
+        """How the jobs of each kind went that were created within so many days."""
+        return [KindStats(**row) for row in await self._read(tenant, queries()["stats"], {"days": days})]
 
     async def subject_names(self, tenant: int) -> list[str]:
         """Every subject that was ever made, oldest first."""

@@ -136,6 +136,17 @@ class CancelMany(Cancel):
     batch_id: str | None = None
 
 
+class StatsQuery(Asked):
+    """Over which time."""
+
+    days: int = Field(
+        30,
+        ge=1,
+        le=366,
+        description="Jobs created within so many days. Failed and cancelled ones are deleted after 30.",
+    )
+
+
 class AsksQuery(Asked):
     """Which page of which open questions."""
 

@@ -1,4 +1,4 @@
-"""What there is: kinds that can be created, subjects that jobs lie under."""
+"""What there is: kinds that can be created, subjects that jobs lie under, how it all went."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,10 @@ from starlette.responses import Response
 from agent_tools.jobs.job import Worker
 from agent_tools.jobs.kinds import Kind
 from agent_tools.jobs.why import unavailable
-from sql.door import SubjectCount
+from agent_tools.view import present
+from sql.door import KindStats, SubjectCount
 from web.api import replies
+from web.api.asked import StatsQuery
 from web.api.operation import Caller
 from web.api.replies import answer
 
@@ -32,6 +34,20 @@ async def list_subjects(caller: Caller) -> Response:
     named = [{"subject": name, **_count(counts)} for name, counts in places.items()]
     newest_first = sorted(named, key=lambda place: (place["newest"], place["subject"]), reverse=True)
     return answer(replies.Subjects.model_validate({"subjects": newest_first, "unorganised": unorganised}))
+
+
+async def read_stats(caller: Caller, query: StatsQuery) -> Response:
+    """How the jobs of each kind went: how many, how many well, how long they took, what models cost, how many wait."""
+    found = await caller.backburner.stats(query.days)
+    return answer(replies.Stats.model_validate({"days": query.days, "kinds": [_stats(kind) for kind in found]}))
+
+
+def _stats(kind: KindStats) -> dict[str, Any]:
+    told = kind._asdict()
+    seconds = {f"{name}econds": told.pop(name) for name in ("average_s", "p50_s", "p95_s")}
+    rounded = {name: value if value is None else round(value, 3) for name, value in seconds.items()}
+    rate = kind.success_rate
+    return present({**told, **rounded, "success_rate": rate if rate is None else round(rate, 4)})
 
 
 def _kind(kind: Kind, alive: Sequence[Worker]) -> Mapping[str, Any]:

@@ -256,6 +256,36 @@ class Subjects(Reply):
     unorganised: Count
 
 
+class KindStats(Reply):
+    """How the jobs of one kind went."""
+
+    kind: str
+    created: int
+    completed: int
+    failed: int
+    cancelled: int
+    unfinished: int = Field(description="Queued, running or waiting now, whenever they were created.")
+    waiting: int = Field(description="Of these, queued or waiting.")
+    success_rate: float | None = Field(
+        None, description="Completed among those that completed or failed, from 0 to 1; absent: none did."
+    )
+    average_seconds: float | None = Field(
+        None, description="Of completed jobs, from the first start to the end, waits in between included."
+    )
+    p50_seconds: float | None = None
+    p95_seconds: float | None = None
+    tokens_in: int | None = Field(None, description="What models read, where jobs say so in `usage` of their result.")
+    tokens_out: int | None = None
+    cost: float | None = Field(None, description="By LLM_PRICE_IN and LLM_PRICE_OUT, as they were then.")
+
+
+class Stats(Reply):
+    """How jobs went, by kind."""
+
+    days: int
+    kinds: list[KindStats]
+
+
 class Health(Reply):
     """That the process is up."""
 

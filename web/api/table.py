@@ -56,6 +56,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation("POST", f"{PREFIX}/asks/answers", asks.answer_asks, {200: json_of(replies.AnsweredAll)}, _ANSWER, frozenset({404, 409})),
     Operation("GET", f"{PREFIX}/kinds", catalogue.list_kinds, {200: json_of(replies.Kinds)}, _READ),
     Operation("GET", f"{PREFIX}/subjects", catalogue.list_subjects, {200: json_of(replies.Subjects)}, _READ),
+    Operation("GET", f"{PREFIX}/stats", catalogue.read_stats, {200: json_of(replies.Stats)}, _READ),
     Operation("POST", f"{callbacks.PATH}/{{job}}/{{proof}}", asks.call_back, {202: NOTHING}, refuses=frozenset({413, 503})),
     Operation("GET", "/healthz", health.healthz, {200: json_of(replies.Health)}),
     Operation("GET", "/readyz", health.readyz, {200: json_of(replies.Readiness), 503: json_of(replies.Readiness)}),

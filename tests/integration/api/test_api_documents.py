@@ -83,6 +83,7 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         ("POST", "/api/v1/jobs/{job}/redo", f"/api/v1/jobs/{job}/redo", {}),
         ("GET", "/api/v1/kinds", "/api/v1/kinds", None),
         ("GET", "/api/v1/subjects", "/api/v1/subjects", None),
+        ("GET", "/api/v1/stats", "/api/v1/stats?days=7", None),
         ("GET", "/readyz", "/readyz", None),
         ("GET", "/healthz", "/healthz", None),
         ("GET", "/api/v1/asks", "/api/v1/asks", None),
