@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     llm_timeout_s: float = Field(
         300, alias="LLM_TIMEOUT_S", ge=1, le=3600, description="how long one answer may take, with all tries"
     )
+    llm_price_in: float | None = Field(
+        None,
+        alias="LLM_PRICE_IN",
+        ge=0,
+        description="what a million tokens read by the model cost; unset: no cost is told",
+    )
+    llm_price_out: float | None = Field(
+        None, alias="LLM_PRICE_OUT", ge=0, description="what a million tokens written by the model cost"
+    )
     files: str = Field(
         "",
         alias="BACKBURNER_FILES",

@@ -34,6 +34,9 @@ class Tokens:
     read: int = 0
     written: int = 0
 
+    def __add__(self, more: "Tokens") -> "Tokens":
+        return Tokens(self.read + more.read, self.written + more.written)
+
 
 class Llm:
     """The server and the model that the settings name. `used` grows with each answer."""

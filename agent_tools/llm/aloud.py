@@ -1,0 +1,84 @@
+"""Asking a model for a job: what comes is told as progress, and what it took is kept with the answer."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic
+
+from pydantic import BaseModel
+
+from agent_tools.jobs.context import JobContext
+from agent_tools.llm.answers import Shape
+from agent_tools.llm.client import Llm, Message, Tokens
+from agent_tools.llm.errors import LlmCutOff
+from agent_tools.settings import Settings
+
+
+class Answered(BaseModel, Generic[Shape]):
+    """What a model said and how many tokens that took, as a step records it."""
+
+    said: Shape
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+async def ask_aloud(
+    job: JobContext,
+    llm: Llm,
+    doing: str,
+    messages: Sequence[Message],
+    shape: type[Shape],
+    *,
+    most_tokens: int,
+    done: float | None = None,
+    of: float | None = None,
+) -> Answered[Shape]:
+    """The model's answer; `doing` and the tokens so far are the job's progress. One that is cut off is asked for once more, shorter.
+
+    Not for answers that are asked for side by side: each would count what the others take. Raises LlmError.
+    """
+    before = llm.used
+    job.progress(doing, done, of)
+    on_text = _counting(lambda tokens: job.progress(f"{doing}: about {tokens:,} tokens", done, of))
+    try:
+        said = await llm.ask(messages, shape, most_tokens=most_tokens, on_text=on_text)
+    except LlmCutOff:
+        said = await llm.ask(_briefly(messages), shape, most_tokens=most_tokens, on_text=on_text)
+    # Not Answered[shape]: a shape that was made for this question alone is recorded as what it looks like.
+    return Answered(said=said, tokens_in=llm.used.read - before.read, tokens_out=llm.used.written - before.written)
+
+
+def usage(answers: Iterable[Answered[Any]], settings: Settings) -> dict[str, Any]:
+    """What goes into a result's data: `usage` with `tokens_in`, `tokens_out` and, where prices are set, `cost`.
+
+    Statistics add these up. Nothing where the server does not count.
+    """
+    took = Tokens()
+    for answer in answers:
+        took += Tokens(answer.tokens_in, answer.tokens_out)
+    if took == Tokens():
+        return {}
+    counted = {"tokens_in": took.read, "tokens_out": took.written}
+    if settings.llm_price_in is None and settings.llm_price_out is None:
+        return {"usage": counted}
+    millions = took.read * (settings.llm_price_in or 0) + took.written * (settings.llm_price_out or 0)
+    return {"usage": {**counted, "cost": round(millions / 1_000_000, 6)}}
+
+
+def _counting(tell: Callable[[int], None]) -> Callable[[str], None]:
+    """Counts the pieces of a stream, most of which are a token each; from the start where the text starts again."""
+    pieces, length = 0, 0
+
+    def hear(text: str) -> None:
+        nonlocal pieces, length
+        if len(text) < length:
+            pieces = 0
+        if len(text) != length:
+            pieces, length = pieces + 1, len(text)
+            if pieces > 1:
+                tell(pieces)
+
+    return hear
+
+
+def _briefly(messages: Sequence[Message]) -> list[Message]:
+    last = messages[-1]
+    return [*messages[:-1], {**last, "content": f"{last['content']}\nBe brief: half of what you would write."}]
