@@ -390,7 +390,7 @@ async def test_the_list_of_tools_costs_under_3000_tokens(agent: Agent) -> None:
     print(f"tools/list, input side: {sum(costs.values())} tokens: {costs}")
 
     assert [tool.name for tool in listed] == [
-        "create_approval", "create_page", "create_presentation", "create_jobs", "job_status", "list_jobs", "read_result", "organise_jobs", "redo_job", "cancel_jobs",
+        "create_approval", "create_page", "create_presentation", "create_provision", "create_jobs", "job_status", "list_jobs", "read_result", "organise_jobs", "redo_job", "cancel_jobs",
     ]  # fmt: skip
     assert sum(costs.values()) < 3000
     assert all(tool.annotations is not None and tool.output_schema is None for tool in listed)
