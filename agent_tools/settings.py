@@ -81,6 +81,37 @@ class Settings(BaseSettings):
     llm_price_out: float | None = Field(
         None, alias="LLM_PRICE_OUT", ge=0, description="what a million tokens written by the model cost"
     )
+    presenton_url: str = Field(
+        "",
+        alias="PRESENTON_URL",
+        description="a self-hosted Presenton that makes decks, such as http://127.0.0.1:5001; unset: all are made here",
+    )
+    presenton_public_url: str = Field(
+        "",
+        alias="PRESENTON_PUBLIC_URL",
+        description="where people reach it, for the link to edit a deck; unset: PRESENTON_URL",
+    )
+    presenton_username: str = Field(
+        "", alias="PRESENTON_USERNAME", description="Presenton's administrator, up to its release 0.9.1"
+    )
+    presenton_password: SecretStr = Field(
+        SecretStr(""), alias="PRESENTON_PASSWORD", description="the password that belongs to it"
+    )
+    presenton_api_key: SecretStr = Field(
+        SecretStr(""),
+        alias="PRESENTON_API_KEY",
+        description="instead of both, a key of a newer Presenton (sk-presenton-…)",
+    )
+    presenton_silence_s: float = Field(
+        900,
+        alias="PRESENTON_SILENCE_S",
+        ge=1,
+        le=86_400,
+        description="how long a deck may show no progress there before it is given up",
+    )
+    presenton_timeout_s: float = Field(
+        3600, alias="PRESENTON_TIMEOUT_S", ge=1, le=604_800, description="how long a deck may take there in all"
+    )
     files: str = Field(
         "",
         alias="BACKBURNER_FILES",
@@ -162,6 +193,13 @@ class Settings(BaseSettings):
         if value and not re.match(r"https?://[^/]", value):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/").removesuffix("/chat/completions")
+
+    @field_validator("presenton_url", "presenton_public_url")
+    @classmethod
+    def _only_a_place(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
+            raise ValueError("must be http:// or https:// and a host, without a name or a password")
+        return value.rstrip("/").removesuffix("/api/v1")
 
     @classmethod
     def read(cls) -> "Settings":

@@ -18,7 +18,7 @@ Check = Callable[[Any], None]
 
 
 class Needs:
-    """Marks a parameter that only exists where all this is there: settings in capitals, or `module:name`.
+    """Marks a parameter that only exists where all this is there: settings in capitals (`A|B`: one of them), or `module:name`.
 
     Elsewhere it is no part of the schema, and the handler gets its default.
     """
@@ -74,15 +74,15 @@ def read_signature(
 def lack(needs: Iterable[str], environment: Mapping[str, str]) -> str | None:
     """The first of these needs that is not met, as a sentence; None when all are.
 
-    A need in capitals is an environment variable that must be set; `module:name` must be importable.
+    A need in capitals is an environment variable that must be set, of `A|B` one; `module:name` must be importable.
     """
     for need in needs:
         if need.startswith("module:"):
             module = need.removeprefix("module:")
             if not _is_installed(module):
                 return f"The Python package '{module}' is not installed."
-        elif environment.get(need, "").lower() in _OFF:
-            return f"{need} is not set."
+        elif all(environment.get(name, "").lower() in _OFF for name in need.split("|")):
+            return f"{need.replace('|', ' or ')} is not set."
     return None
 
 

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from agent_tools import JobContext, Needs, RequiredUnless, Result, job_kind
+from worker.kinds.presentation.presenton.options import Options, Renderer, as_object, check_renderer, is_for_presenton
 from worker.kinds.presentation.reading.split import MAX_SLIDES, check_slides, split_slides
 
-_LLM = Needs("LLM_BASE_URL", "LLM_MODEL")
+_WRITER = Needs("LLM_BASE_URL|PRESENTON_URL", "LLM_MODEL|PRESENTON_URL")
+_PRESENTON = Needs("PRESENTON_URL")
 _ONCE_CALLED = {"light": "clean", "dark": "midnight"}
 
 Slides = Annotated[
@@ -37,6 +39,7 @@ def slides_or_topic(args: Any) -> None:
         raise ValueError("topic: is for a deck whose slides a model writes. Give slides or topic, not both.")
     if args.sources and not args.topic:
         raise ValueError("sources: go with topic; slides of yours are taken as they are.")
+    check_renderer(args)
 
 
 @job_kind(
@@ -54,21 +57,32 @@ async def presentation(
     theme: Look | None = None,
     topic: Annotated[
         str | None,
-        _LLM,
+        _WRITER,
         Field(max_length=2000, description="Instead of slides: a model here plans and writes them; takes minutes."),
     ] = None,
-    n_slides: Annotated[int, _LLM, Field(ge=1, le=40)] = 10,
-    audience: Annotated[str, _LLM, Field(max_length=200)] = "",
-    language: Annotated[str, _LLM, Field(max_length=60)] = "",
-    tone: Annotated[str, _LLM, Field(max_length=200)] = "",
+    n_slides: Annotated[int, _WRITER, Field(ge=1, le=40)] = 10,
+    audience: Annotated[str, _WRITER, Field(max_length=200)] = "",
+    language: Annotated[str, _WRITER, Field(max_length=60)] = "",
+    tone: Annotated[str, _WRITER, Field(max_length=200)] = "",
     sources: Annotated[
         tuple[str, ...],
-        _LLM,
+        _WRITER,
         Field(
             max_length=20,
             description="With topic: whole texts to write from. Only what stands in them is quoted or charted.",
         ),
     ] = (),
+    renderer: Annotated[
+        Renderer, _PRESENTON, Field(description="auto: Presenton where a topic is given; takes 5 to 20 minutes.")
+    ] = "auto",
+    presenton: Annotated[
+        Annotated[Options, BeforeValidator(as_object), WithJsonSchema({"type": "object"})] | None,
+        _PRESENTON,
+        Field(
+            description="template, instructions, verbosity (concise, standard, text-heavy), web_search, "
+            "include_table_of_contents, include_title_slide, files (https://…, job://ID/artifacts/NAME), export_as."
+        ),
+    ] = None,
 ) -> Result:
     """Make a slide deck of Markdown: an editable PowerPoint file, a PDF of it, and a picture of each slide.
 
@@ -77,7 +91,17 @@ async def presentation(
     """
     from worker.kinds.presentation.author.author import Brief  # noqa: PLC0415 - heavy, so only where decks are made
     from worker.kinds.presentation.make import make_deck, written_deck  # noqa: PLC0415
+    from worker.kinds.presentation.presenton.make import presenton_deck  # noqa: PLC0415
 
+    async def choose(topic: str | None, theme: str | None, has_sources: bool, options: Options | None) -> bool:
+        return is_for_presenton(renderer, topic, theme, has_sources, options)
+
+    wanted = topic, theme, bool(sources), presenton
+    # Recorded for a topic, as settings may change while the job waits.
+    is_theirs = await (job.step("Choose the renderer", choose, *wanted) if topic else choose(*wanted))
+    brief = Brief(topic or "", n_slides, audience, language, tone, sources)
+    if is_theirs:
+        return await presenton_deck(job, slides, brief, presenton or Options())
     if slides is not None:
         return await make_deck(job, slides, theme)
-    return await written_deck(job, Brief(topic or "", n_slides, audience, language, tone, sources), theme)
+    return await written_deck(job, brief, theme)

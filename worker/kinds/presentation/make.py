@@ -54,7 +54,7 @@ async def make_deck(
         )
     changes = _first([*changed_before, *changes, *unseen, *wished, *parted, *_undrawn(deck, theme)])
 
-    editable = job.folder / f"{_slug(deck.title)}.pptx"
+    editable = job.folder / f"{slug(deck.title)}.pptx"
     _, (fixed, overview, pictures) = await asyncio.gather(
         asyncio.to_thread(write_pptx, editable, deck, pages, theme), _print(job, deck, pages, theme)
     )
@@ -128,5 +128,6 @@ def _first(changes: list[str]) -> list[str]:
     return changes if more <= 0 else [*changes[:MAX_CHANGES], f"And {more} more."]
 
 
-def _slug(title: str) -> str:
+def slug(title: str) -> str:
+    """The title as a file's name."""
     return re.sub(r"\W+", "-", title.lower()).strip("-_")[:60] or "presentation"

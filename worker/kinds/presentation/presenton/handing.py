@@ -1,0 +1,84 @@
+"""Handing a deck over to Presenton once: also where the worker died over it, or the answer was lost."""
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel
+
+from worker.kinds.presentation.presenton.client import Presenton
+from worker.kinds.presentation.presenton.order import Order
+from worker.kinds.presentation.presenton.wire import Deck, Task, moment
+
+
+class Before(BaseModel):
+    """What was going on there before anything was sent. `at` is our clock, `since` and `known` the newest tasks by its own."""
+
+    at: float
+    keeps_list: bool
+    since: str = ""
+    known: list[str] = []
+
+
+class Handed(BaseModel):
+    """A deck that Presenton has taken: by its task, by its own id, or by both."""
+
+    at: float
+    task: str | None
+    deck: str | None = None
+
+
+async def look_around(presenton: Presenton) -> Before:
+    """What there is before we come."""
+    newest = await presenton.tasks(most=20)
+    if newest is None:
+        return Before(at=time.time(), keeps_list=False)
+    since = newest[0].created_at if newest else ""
+    return Before(
+        at=time.time(), keeps_list=True, since=since, known=[task.id for task in newest if task.created_at == since]
+    )
+
+
+async def begin(presenton: Presenton, order: Order, files: Sequence[str], *, webhook: bool) -> Handed:
+    """Hand it over."""
+    task = await presenton.begin(order.body(files, webhook=webhook))
+    return Handed(at=time.time(), task=task.id, deck=task.numbers.presentation_id)
+
+
+async def begun_before(
+    presenton: Presenton, order: Order, before: Before, patience_s: float
+) -> Handed | Literal[False] | None:
+    """What became of an earlier attempt to hand it over: the deck, False where it never came, None while that is unclear.
+
+    Presenton knows no idempotency key. What tells our deck from others is the sign in its content, and that is only there
+    once its outline is written. So as long as one of the tasks that came since may be ours, it is too early to say.
+    """
+    tasks = await _came_since(presenton, before)
+    decks = {deck.id: deck for deck in await presenton.decks()}
+    ours = next((deck for deck in decks.values() if order.sign in (deck.content or "")), None)
+    if tasks is None:
+        if ours is None:
+            return None if time.time() < before.at + patience_s else False
+        return Handed(at=before.at, task=None, deck=ours.id)
+    if ours is None:
+        maybe = [task for task in tasks if not _is_of_another(task, decks)]
+        return False if all(task.is_completed or task.is_failed for task in maybe) else None
+    named = [task for task in tasks if task.numbers.presentation_id == ours.id]
+    unnamed = [task for task in tasks if task.numbers.presentation_id is None]
+    task = named[0] if named else unnamed[0] if len(unnamed) == 1 else None
+    return Handed(at=before.at, task=task.id if task else None, deck=ours.id)
+
+
+async def _came_since(presenton: Presenton, before: Before) -> list[Task] | None:
+    if not before.keeps_list:
+        return None
+    tasks = await presenton.tasks(moment(before.since) if before.since else None)
+    if tasks is None:
+        return None
+    since = moment(before.since)
+    return [task for task in tasks if moment(task.created_at) >= since and task.id not in before.known]
+
+
+def _is_of_another(task: Task, decks: dict[str, Deck]) -> bool:
+    """Whether its deck is there, and not ours."""
+    return task.numbers.presentation_id in decks
