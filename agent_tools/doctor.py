@@ -32,7 +32,7 @@ async def findings(settings: Settings) -> list[Finding]:
         found.append(Finding("up", None, f"none runs in {settings.home}; start it with 'backburner up'"))
     if runtime or (settings.database_url and settings.redis_url):
         found += [each async for each in _servers(settings.attached())]
-    return [*found, *_kinds(settings)]
+    return [*found, *_kinds(settings), await _presenton(settings)]
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -88,6 +88,19 @@ async def _redis(settings: Settings) -> Finding:
         return Finding("redis", False, f"{masked(settings.redis_url)}: {error}")
     finally:
         await client.aclose()
+
+
+async def _presenton(settings: Settings) -> Finding:
+    from agent_tools.presenton import Presenton, PresentonRefused, PresentonUnavailable  # noqa: PLC0415 - brings httpx2
+
+    if not settings.presenton_url:
+        return Finding("presenton", None, "not used: decks are made here; PRESENTON_URL says where one is")
+    try:
+        async with Presenton(settings) as presenton:
+            await presenton.tasks(most=1)
+    except (PresentonRefused, PresentonUnavailable) as error:
+        return Finding("presenton", False, f"{masked(settings.presenton_url)}: {error}")
+    return Finding("presenton", True, masked(settings.presenton_url))
 
 
 def _kinds(settings: Settings) -> Iterator[Finding]:

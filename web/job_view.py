@@ -82,6 +82,12 @@ def _shown(job: Job, artifact: StoredArtifact, sort: str, texts: Mapping[str, tu
     )
 
 
+def edit_url(job: Job) -> str:
+    """Where what the job made can be changed by hand, if its kind said so; else empty."""
+    said = job.result.get("edit_url") if isinstance(job.result, Mapping) else None
+    return said if isinstance(said, str) and said.startswith(("https://", "http://")) else ""
+
+
 def versions(family: Sequence[Job], here: Job, now: datetime) -> list[Version]:
     """A job's versions, newest first; none where it is the only one."""
     if len(family) < 2:

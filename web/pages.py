@@ -138,6 +138,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         pictures=[each for each in shown if each.sort == "picture"],
         others=[each for each in shown if each.sort not in ("picture", "file")],
         files=shown,
+        edit_url=job_view.edit_url(job),
         is_deck=job_view.is_deck(job),
         versions=job_view.versions(family, job, now),
         newest=job_view.newer_than(job, family),

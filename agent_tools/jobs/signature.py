@@ -18,7 +18,7 @@ Check = Callable[[Any], None]
 
 
 class Needs:
-    """Marks a parameter that only exists where all this is there: settings in capitals (`A|B`: one of them), or `module:name`.
+    """Marks a parameter that only exists where all this is there: settings in capitals (of `A|B` one), or `module:name`.
 
     Elsewhere it is no part of the schema, and the handler gets its default.
     """
@@ -82,7 +82,7 @@ def lack(needs: Iterable[str], environment: Mapping[str, str]) -> str | None:
             if not _is_installed(module):
                 return f"The Python package '{module}' is not installed."
         elif all(environment.get(name, "").lower() in _OFF for name in need.split("|")):
-            return f"{need.replace('|', ' or ')} is not set."
+            return " ".join(f"{name} is not set." for name in need.split("|"))
     return None
 
 

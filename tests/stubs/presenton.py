@@ -380,12 +380,13 @@ class StubPresenton:
 
 
 def answering(status: int, body: Any = None, **headers: str) -> Bad:
-    """This, whatever was asked."""
+    """This, whatever was asked; `content_type="text/html"` is a header."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
 
     async def answer(request: Request) -> Response:
         if isinstance(body, bytes):
-            return Response(body, status, headers)
-        return JSONResponse(body if body is not None else {"detail": "no"}, status, headers)
+            return Response(body, status, named)
+        return JSONResponse(body if body is not None else {"detail": "no"}, status, named)
 
     return answer
 
@@ -397,11 +398,12 @@ async def cutting(request: Request) -> Response:
 
 
 async def endless(request: Request) -> Response:
-    """A body without end."""
+    """A body of which no end is seen by whoever takes less than 300 MB."""
 
     async def pieces() -> AsyncIterator[bytes]:
-        while True:
+        for _ in range(300):
             yield b" " * 1_000_000
+            await asyncio.sleep(0)
 
     return StreamingResponse(pieces())
 

@@ -549,7 +549,7 @@ async def test_a_deck_whose_file_does_not_come_is_told_with_its_link(
 
 
 async def test_a_file_without_end_is_not_taken(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from worker.kinds.presentation.presenton import client
+    from agent_tools.presenton import client
 
     monkeypatch.setattr(client, "MOST_FILE_BYTES", 5_000_000)
     async with serving(bad={FILES: endless}):

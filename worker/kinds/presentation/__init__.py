@@ -45,7 +45,7 @@ def slides_or_topic(args: Any) -> None:
 @job_kind(
     "presentation",
     timeout="30m",
-    usually="a few seconds",
+    usually="a few seconds; minutes where slides are written from a topic",
     check=slides_or_topic,
     example={
         "slides": ["# Tides\nWhy the sea comes and goes", "## Two bulges\n- The moon pulls\n- The Earth turns beneath"]
@@ -72,15 +72,13 @@ async def presentation(
             description="With topic: whole texts to write from. Only what stands in them is quoted or charted.",
         ),
     ] = (),
-    renderer: Annotated[
-        Renderer, _PRESENTON, Field(description="auto: Presenton where a topic is given; takes 5 to 20 minutes.")
-    ] = "auto",
+    renderer: Annotated[Renderer, _PRESENTON, Field(description="auto: Presenton for topics.")] = "auto",
     presenton: Annotated[
         Annotated[Options, BeforeValidator(as_object), WithJsonSchema({"type": "object"})] | None,
         _PRESENTON,
         Field(
-            description="template, instructions, verbosity (concise, standard, text-heavy), web_search, "
-            "include_table_of_contents, include_title_slide, files (https://…, job://ID/artifacts/NAME), export_as."
+            description="template, instructions, verbosity (concise, text-heavy), web_search, "
+            "include_table_of_contents, include_title_slide, export_as (pdf), files (https://…, job://…)."
         ),
     ] = None,
 ) -> Result:

@@ -4,11 +4,10 @@ from pydantic import BaseModel
 
 from agent_tools import GiveUp
 from agent_tools.jobs.why import duration
-from worker.kinds.presentation.presenton.client import Presenton
+from agent_tools.presenton import Deck, Made, Presenton, complaint
 from worker.kinds.presentation.presenton.following import Seen
 from worker.kinds.presentation.presenton.handing import Handed
 from worker.kinds.presentation.presenton.order import Order
-from worker.kinds.presentation.presenton.wire import Deck, Made, complaint
 
 _MISCOUNTED = "requested number of slides"
 

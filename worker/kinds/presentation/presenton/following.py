@@ -6,9 +6,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from agent_tools import JobContext
-from worker.kinds.presentation.presenton.client import Presenton, PresentonUnavailable
+from agent_tools.presenton import Numbers, Presenton, PresentonUnavailable, Task
 from worker.kinds.presentation.presenton.handing import Handed
-from worker.kinds.presentation.presenton.wire import Numbers, Task
 
 Verdict = Literal["", "completed", "failed", "silent", "late"]
 

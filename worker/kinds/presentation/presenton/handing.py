@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from worker.kinds.presentation.presenton.client import Presenton
+from agent_tools.presenton import Deck, Presenton, Task, moment
 from worker.kinds.presentation.presenton.order import Order
-from worker.kinds.presentation.presenton.wire import Deck, Task, moment
 
 
 class Before(BaseModel):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_tools import Artifact, GiveUp, JobContext, Result, TryAgain
+from agent_tools.presenton import Format, Made, Presenton, PresentonRefused, PresentonUnavailable
 from agent_tools.settings import Settings
 from worker.kinds.presentation.author.author import Brief
 from worker.kinds.presentation.make import slug
 from worker.kinds.presentation.presenton import pictures
-from worker.kinds.presentation.presenton.client import Presenton, PresentonRefused, PresentonUnavailable
 from worker.kinds.presentation.presenton.files import gathered
 from worker.kinds.presentation.presenton.finding import Found, deserves_another, find, why_not
 from worker.kinds.presentation.presenton.following import EVERY, Seen, follow
@@ -18,7 +18,6 @@ from worker.kinds.presentation.presenton.handing import Before, Handed, begin, b
 from worker.kinds.presentation.presenton.options import Options
 from worker.kinds.presentation.presenton.order import Order, order
 from worker.kinds.presentation.presenton.pictures import Slide, Unreadable
-from worker.kinds.presentation.presenton.wire import Format, Made
 
 log = logging.getLogger("backburner.presenton")
 

@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from agent_tools.presenton import Format, Tone
 from worker.kinds.presentation.author.author import Brief
 from worker.kinds.presentation.presenton.options import Options
-from worker.kinds.presentation.presenton.wire import Format, Tone
 
 _TONES = frozenset(get_args(Tone))
 

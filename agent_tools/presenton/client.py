@@ -16,8 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent_tools import GiveUp, TryAgain
 from agent_tools.fetch import NotFetched, fetch
-from agent_tools.settings import Settings
-from worker.kinds.presentation.presenton.wire import (
+from agent_tools.presenton.wire import (
     Deck,
     Format,
     Made,
@@ -28,6 +27,7 @@ from worker.kinds.presentation.presenton.wire import (
     short,
     tasks_in,
 )
+from agent_tools.settings import Settings
 
 log = logging.getLogger("backburner.presenton")
 
