@@ -107,6 +107,9 @@ class StubPresenton:
     bad: dict[str, Bad] = field(default_factory=dict)
     """What answers instead, by the beginning of `METHOD /path`, in which `*` stands for anything."""
 
+    after: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """What is done once, when a call of this name was done and not answered yet."""
+
     url: str = ""
     calls: Counter[str] = field(default_factory=Counter)
     asked: list[Asked] = field(default_factory=list)
@@ -133,15 +136,23 @@ class StubPresenton:
         if wrong := _wrong(asked):
             return JSONResponse({"detail": wrong}, 400)
         self.asked.append(asked)
+        task = self._begin(asked)
+        if self.drop_submit_response:
+            self.drop_submit_response -= 1
+            cut(request)
+        return JSONResponse(self._told_of(task))
+
+    def _begin(self, asked: Asked) -> Generation:
         task = Generation(f"task-{secrets.token_hex(32)}", asked, str(uuid.uuid4()))
         self.tasks[task.id] = task
         running = asyncio.create_task(self._work(task))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
-        if self.drop_submit_response:
-            self.drop_submit_response -= 1
-            cut(request)
-        return JSONResponse(self._told_of(task))
+        return task
+
+    def begin_for_others(self, content: str) -> None:
+        """A deck that somebody else asks for."""
+        self._begin(Asked(content=content, n_slides=2))
 
     async def _work(self, task: Generation) -> None:
         for stage in STAGES:
@@ -359,7 +370,10 @@ class StubPresenton:
         def counted(name: str, answer: Callable[[Request], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
             async def call(request: Request) -> Response:
                 self.calls[name] += 1
-                return await self.turned_away(request) or await answer(request)
+                answered = await self.turned_away(request) or await answer(request)
+                if done := self.after.pop(name, None):
+                    done()
+                return answered
 
             return call
 

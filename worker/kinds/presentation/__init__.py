@@ -88,8 +88,6 @@ async def presentation(
     goes on on a further one; the result says so, and what else was changed, under `changes`.
     """
     from worker.kinds.presentation.author.author import Brief  # noqa: PLC0415 - heavy, so only where decks are made
-    from worker.kinds.presentation.make import make_deck, written_deck  # noqa: PLC0415
-    from worker.kinds.presentation.presenton.make import presenton_deck  # noqa: PLC0415
 
     async def choose(topic: str | None, theme: str | None, has_sources: bool, options: Options | None) -> bool:
         return is_for_presenton(renderer, topic, theme, has_sources, options)
@@ -99,7 +97,11 @@ async def presentation(
     is_theirs = await (job.step("Choose the renderer", choose, *wanted) if topic else choose(*wanted))
     brief = Brief(topic or "", n_slides, audience, language, tone, sources)
     if is_theirs:
+        from worker.kinds.presentation.presenton.make import presenton_deck  # noqa: PLC0415
+
         return await presenton_deck(job, slides, brief, presenton or Options())
+    from worker.kinds.presentation.make import make_deck, written_deck  # noqa: PLC0415
+
     if slides is not None:
         return await make_deck(job, slides, theme)
     return await written_deck(job, brief, theme)

@@ -1,5 +1,6 @@
 """A deck as its Markdown means it: what stands on each slide, not where."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -229,3 +230,8 @@ def texts(blocks: Iterable[Block]) -> Iterator[Text]:
                 for column in block.columns:
                     yield column.title
                     yield from texts(column.blocks)
+
+
+def slug(title: str) -> str:
+    """The title as a file's name."""
+    return re.sub(r"\W+", "-", title.lower()).strip("-_")[:60] or "presentation"

@@ -1,7 +1,6 @@
 """From Markdown slides to the files of a deck."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -11,7 +10,7 @@ from agent_tools import Artifact, GiveUp, JobContext, Result
 from agent_tools.llm import Llm
 from agent_tools.settings import Settings
 from worker.kinds.presentation.author.author import Brief, write_slides
-from worker.kinds.presentation.deck import Deck, plain, texts
+from worker.kinds.presentation.deck import Deck, plain, slug, texts
 from worker.kinds.presentation.layout.faces import other_faces
 from worker.kinds.presentation.layout.pages import lay_out, titles
 from worker.kinds.presentation.layout.sheet import Page
@@ -126,8 +125,3 @@ def _undrawn(deck: Deck, theme: Theme) -> Iterator[str]:
 def _first(changes: list[str]) -> list[str]:
     more = len(changes) - MAX_CHANGES
     return changes if more <= 0 else [*changes[:MAX_CHANGES], f"And {more} more."]
-
-
-def slug(title: str) -> str:
-    """The title as a file's name."""
-    return re.sub(r"\W+", "-", title.lower()).strip("-_")[:60] or "presentation"

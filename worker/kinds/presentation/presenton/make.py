@@ -9,15 +9,14 @@ from agent_tools import Artifact, GiveUp, JobContext, Result, TryAgain
 from agent_tools.presenton import Format, Made, Presenton, PresentonRefused, PresentonUnavailable
 from agent_tools.settings import Settings
 from worker.kinds.presentation.author.author import Brief
-from worker.kinds.presentation.make import slug
-from worker.kinds.presentation.presenton import pictures
+from worker.kinds.presentation.deck import slug
 from worker.kinds.presentation.presenton.files import gathered
 from worker.kinds.presentation.presenton.finding import Found, deserves_another, find, why_not
 from worker.kinds.presentation.presenton.following import EVERY, Seen, follow
 from worker.kinds.presentation.presenton.handing import Before, Handed, begin, begun_before, look_around
 from worker.kinds.presentation.presenton.options import Options
 from worker.kinds.presentation.presenton.order import Order, order
-from worker.kinds.presentation.presenton.pictures import Slide, Unreadable
+from worker.kinds.presentation.presenton.words import Slide, Unreadable, outline
 
 log = logging.getLogger("backburner.presenton")
 
@@ -153,7 +152,7 @@ class _Making:
             artifacts=[
                 *(_named(file, name, form, title) for form, file in files.items()),
                 *drawn,
-                Artifact.text("outline.md", pictures.outline(title, edit_url, slides, changes), title="Outline"),
+                Artifact.text("outline.md", outline(title, edit_url, slides, changes), title="Outline"),
             ],
             line=f"{len(slides)} {'slide' if len(slides) == 1 else 'slides'} by Presenton: {title}",
         )
@@ -191,7 +190,7 @@ class _Making:
     async def _slides(self, pptx: Artifact | None, asked: Order, changes: list[str]) -> list[Slide]:
         try:
             if pptx and pptx.path:
-                return await asyncio.to_thread(pictures.read_slides, pptx.path)
+                return await asyncio.to_thread(_read_slides, pptx.path)
         except Unreadable as error:
             changes.append(f"The words of the slides are not shown here: {error}.")
         return [Slide((), "")] * asked.n_slides
@@ -203,7 +202,7 @@ class _Making:
         self._job.progress("Drawing the slides", 99, 100)
         try:
             titles = [slide.title for slide in slides]
-            return await asyncio.to_thread(pictures.draw, pdf.path, titles, self._job.folder / "pictures")
+            return await asyncio.to_thread(_draw, pdf.path, titles, self._job.folder / "pictures")
         except Unreadable as error:
             changes.append(f"There are no pictures of the slides: {error}.")
             return []
@@ -219,3 +218,15 @@ def _named(file: Artifact, name: str, form: Format, title: str) -> Artifact:
 
 def _has_files(asked: Order) -> bool:
     return bool(asked.options.files or asked.sources)
+
+
+def _read_slides(path: Path) -> list[Slide]:
+    from worker.kinds.presentation.presenton.pictures import read_slides  # noqa: PLC0415 - slow, and in a thread here
+
+    return read_slides(path)
+
+
+def _draw(pdf: Path, titles: Sequence[str], folder: Path) -> list[Artifact]:
+    from worker.kinds.presentation.presenton.pictures import draw  # noqa: PLC0415 - likewise
+
+    return draw(pdf, titles, folder)

@@ -1,9 +1,11 @@
-"""What is seen and read of a deck that somebody else made: pictures of its pages, and the words on them."""
+"""What is seen and read of a deck that somebody else made: pictures of its pages, and the words on them.
+
+It brings libraries that take seconds to load on a busy machine: import it in a thread.
+"""
 
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pptx.util import Emu
 from agent_tools import Artifact
 from worker.kinds.presentation.layout.faces import fonts
 from worker.kinds.presentation.pdf.overview import laid_out
+from worker.kinds.presentation.presenton.words import Slide, Unreadable
 from worker.kinds.presentation.theme import THEMES
 
 MOST_PAGES = 100
@@ -24,23 +27,6 @@ _PAGE = b"""
 #set page(width: 13.333in, height: auto, margin: 0pt)
 #image(sys.inputs.file, page: int(sys.inputs.page), width: 100%)
 """
-
-
-class Unreadable(Exception):
-    """The file is there, and it cannot be looked into."""
-
-
-@dataclass(frozen=True)
-class Slide:
-    """What stands on a slide: its lines, the topmost first, and what the speaker says."""
-
-    lines: Sequence[str]
-    notes: str
-
-    @property
-    def title(self) -> str:
-        """Its topmost line."""
-        return self.lines[0] if self.lines else ""
 
 
 def read_slides(path: Path) -> list[Slide]:
@@ -65,18 +51,6 @@ def _slide(slide: Any) -> Slide:
     title = slide.shapes.title.text_frame.text.strip() if slide.shapes.title is not None else ""
     notes = slide.notes_slide.notes_text_frame.text.strip() if slide.has_notes_slide else ""
     return Slide(tuple(dict.fromkeys((*([title] if title else ()), *lines))), notes)
-
-
-def outline(title: str, edit_url: str, slides: Sequence[Slide], changes: Sequence[str]) -> str:
-    """The deck as a page of text."""
-    lines = [f"# {title}", "", f"Edit it in Presenton: {edit_url}", ""]
-    for number, slide in enumerate(slides, 1):
-        lines.append(f"{number}. {slide.title or 'Without words'}")
-        lines += [f"   - {line}" for line in slide.lines[1:]]
-        lines += [f"   Notes: {' '.join(slide.notes.split())}"] if slide.notes else []
-    if changes:
-        lines += ["", "To know:", "", *(f"- {change}" for change in changes)]
-    return "\n".join(lines) + "\n"
 
 
 def draw(pdf: Path, titles: Sequence[str], folder: Path) -> list[Artifact]:
