@@ -5,7 +5,7 @@ import json
 import logging
 import ssl
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -105,7 +105,7 @@ class Presenton:
         """The decks begun last, newest first; None where this release keeps no list."""
         asked = {"type": "presentation.generate", "order_by": "created_at", "order": "desc", "limit": most}
         if since is not None:
-            asked["created_at_from"] = since.replace(tzinfo=None).isoformat()
+            asked["created_at_from"] = since.astimezone(UTC).replace(tzinfo=None).isoformat()
         said = await self._ask("GET", f"{_API}/async-tasks", params=asked, or_none=_NOT_THERE)
         return None if said is None else sorted(tasks_in(said), key=lambda task: moment(task.created_at), reverse=True)
 
@@ -148,20 +148,19 @@ class Presenton:
         where = served(path)
         if where is None:
             raise PresentonRefused(f"Presenton wrote the deck where nobody can fetch it from: {path[:200]}", 404)
-        if where.startswith("http") and not self._is_ours(where):
-            await self._from_elsewhere(where, to)
-        else:
-            await self._from_here(where if where.startswith("http") else quote(where), to)
+        address = self._url + quote(where) if where.startswith("/") else self._as_we_reach_it(where)
+        # Nobody else is told how we sign in.
+        is_ours = urlsplit(address)[:2] == urlsplit(self._url)[:2]
+        await (self._from_here(address, to) if is_ours else self._from_elsewhere(address, to))
         begins, name = _FILES[form]
         if not (await asyncio.to_thread(_beginning, to)).startswith(begins):
             raise PresentonUnavailable(f"What Presenton sent as the deck is no {name}.")
 
-    def _is_ours(self, address: str) -> bool:
-        """Whether this is Presenton itself: nobody else is told how we sign in."""
-        return urlsplit(address)[:2] == urlsplit(self._url)[:2]
+    def _as_we_reach_it(self, address: str) -> str:
+        is_for_people = address.startswith(f"{self._public_url}/")
+        return self._url + address.removeprefix(self._public_url) if is_for_people else address
 
-    async def _from_here(self, where: str, to: Path) -> None:
-        address = where if where.startswith("http") else f"{self._url}{where}"
+    async def _from_here(self, address: str, to: Path) -> None:
         try:
             async with asyncio.timeout(FILES_WITHIN_S), self._http.stream("GET", address) as answer:
                 if answer.status_code != 200:

@@ -41,6 +41,7 @@ async def test_an_agent_asks_for_a_topic_and_finds_the_deck_filed_shown_and_read
             chat_goes_on = (await ask("list_jobs", kind="presentation")).structured_content["jobs"][0]
             waited = await ask("job_status", job_ids=[job], wait_seconds=50)
             read = await ask("read_result", job_id=job)
+        page = await asyncio.to_thread(page_of, installation, job)
         subscribed = dict(presenton.subscriptions)
 
     (done,) = waited.structured_content["jobs"]
@@ -51,12 +52,22 @@ async def test_an_agent_asks_for_a_topic_and_finds_the_deck_filed_shown_and_read
     assert any(isinstance(block, ImageContent) for block in read.content)
     (deck,) = presenton.decks
     assert f"{presenton.url}/presentation?id={deck}" in read.structured_content["text"]
+    assert f'href="{presenton.url}/presentation?id={deck}"' in page
     assert subscribed == {}
     assert [(address.startswith(f"{url}/callbacks/{job}/"), status) for address, status in presenton.told] == [
         (True, 202)
     ]
     assert presenton.calls["generate"] == 1
     assert f"presenton {presenton.url}" in " ".join(doctor.replace("✓", "").split())
+
+
+def page_of(installation: Installation, job: str) -> str:
+    """The job's page, as its person sees it."""
+    link = next(line for line in installation.run("link").stdout.splitlines() if line.startswith("http"))
+    base, key = link.split("/sign-in?key=")
+    with httpx2.Client(base_url=base, headers={"Accept": "text/html", "Origin": base}) as browser:
+        browser.post("/sign-in", data={"key": key})
+        return browser.get(f"/jobs/{job}").text
 
 
 async def test_doctor_says_what_is_wrong_with_presenton(installation: Installation) -> None:

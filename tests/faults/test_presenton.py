@@ -16,8 +16,11 @@ from agent_tools.settings import Settings
 from worker.kinds.presentation import presentation
 
 GENERATE = "POST /api/v1/ppt/presentation/generate"
-CALLS = ("tasks", "upload", "generate", "subscribe", "status", "unsubscribe", "all", "edit", "file")
-"""What a worker asks of Presenton for a deck, in this order; the first four and the last three are steps."""
+CALLS = (
+    "generate", "status", "edit", "file",
+    *(pytest.param(call, marks=pytest.mark.long) for call in ("tasks", "upload", "subscribe", "unsubscribe", "all")),
+)  # fmt: skip
+"""What a worker asks of Presenton for a deck."""
 SOURCE = "High water follows the moon."
 
 

@@ -1,18 +1,23 @@
 """A deck by Presenton, from the arguments to the files: against a server that behaves as its releases do, and misbehaves."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from stubs.llm import MODEL, serving_llm
 from stubs.presenton import KEY, PASSWORD, USER, StubPresenton, answering, cutting, endless, serving_presenton
 
 from agent_tools import GiveUp, TryAgain
 from agent_tools.jobs.errors import BadRequest
 from agent_tools.jobs.kinds import Kind
+from agent_tools.presenton import client
 from agent_tools.testing import Performed, perform
 from worker.kinds.presentation import presentation
 
@@ -158,6 +163,45 @@ async def test_the_link_is_one_that_people_can_open(serving: Any, monkeypatch: p
 
     assert done.data is not None
     assert done.data["edit_url"].startswith("https://decks.example.org/presentation?id=")
+
+
+async def test_a_file_told_at_the_address_for_people_is_fetched_where_we_reach_it(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESENTON_PUBLIC_URL", "https://decks.example.org")
+
+    async with serving(path_style="url") as stub:
+        stub.url = "https://decks.example.org"
+        done = await made(topic="The tides", n_slides=1)
+
+    assert (done.artifacts[0].data or b"").startswith(b"PK")
+
+
+async def test_nobody_else_is_told_how_we_sign_in(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRESENTON_API_KEY", KEY)
+    monkeypatch.setenv("BACKBURNER_ALLOW_LOOPBACK", "1")
+    told: list[str | None] = []
+
+    async def listen(request: Request) -> Response:
+        told.append(request.headers.get("authorization"))
+        return Response(b"PK\x03\x04 and %PDF")
+
+    async with (
+        serving_presenton(bad={FILES: listen}) as elsewhere,
+        serving(auth="bearer", path_style="url") as stub,
+    ):
+        stub.url = elsewhere.url
+        done = await made(topic="The tides", n_slides=1)
+
+    assert told == [None, None]
+    assert (done.artifacts[0].data or b"").startswith(b"PK")
+
+
+async def test_a_file_told_to_be_in_our_own_network_is_not_fetched(serving: Any) -> None:
+    async with serving(path_style="url") as stub:
+        stub.url = "https://169.254.169.254"
+        with pytest.raises(GiveUp, match="is no public address, and others are not asked"):
+            await made(topic="The tides", n_slides=1)
 
 
 # -------------------------------------------------------------------------------------------------- files it is lent
@@ -487,9 +531,6 @@ async def made_patiently(**args: Any) -> Performed:
 
 
 def unhurried(kind: Kind) -> Kind:
-    import asyncio
-    from dataclasses import replace
-
     async def run(job: Any, **args: Any) -> Any:
         await asyncio.sleep(0.02)
         return await kind.handler(job, **args)
@@ -549,8 +590,6 @@ async def test_a_deck_whose_file_does_not_come_is_told_with_its_link(
 
 
 async def test_a_file_without_end_is_not_taken(serving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from agent_tools.presenton import client
-
     monkeypatch.setattr(client, "MOST_FILE_BYTES", 5_000_000)
     async with serving(bad={FILES: endless}):
         with pytest.raises(GiveUp, match="Presenton's file has more than 5 MB"):

@@ -35,7 +35,7 @@ class Seen(BaseModel):
     @property
     def message(self) -> str:
         """What was said last."""
-        return self.task.said if self.task else "Queued for generation"
+        return self.task.said if self.task else "Handed over"
 
 
 async def follow(job: JobContext, presenton: Presenton, handed: Handed, silence_s: float, timeout_s: float) -> Seen:
