@@ -181,6 +181,19 @@ async def test_a_waiting_deck_holds_no_worker_and_says_what_it_waits_for(desk: A
     assert here.stub.calls["generate"] == 3
 
 
+async def test_a_job_that_is_renamed_while_it_waits_wants_no_second_deck(desk: Any) -> None:
+    async with desk(profile="B") as here:
+        await here.worker()
+        job = await here.create(sources=[SOURCE])
+        await eventually(lambda: here.book.one(job)["status"] == "waiting", 30, "a wait")
+
+        await here.door.organise([job], title="All about tides")
+        (row,) = await here.ended(job)
+
+    assert (row["status"], row["result_line"]) == ("completed", "2 slides by Presenton: All about tides")
+    assert (here.stub.calls["upload"], len(here.stub.tasks)) == (1, 1)
+
+
 async def test_a_presenton_that_is_away_is_waited_for_and_what_was_done_before_is_not_done_again(
     desk: Any,
 ) -> None:

@@ -44,7 +44,10 @@ async def presenton_deck(job: JobContext, slides: Sequence[str] | None, brief: B
 
 
 class _Making:
-    """One go of the handler: whatever was done in an earlier one is found recorded. `has_begun`: Presenton is at work."""
+    """One go of the handler: whatever was done in an earlier one is found recorded. `has_begun`: Presenton is at work.
+
+    Steps are known by the order's mark and not by its words: who renames the job while it waits wants no second deck.
+    """
 
     def __init__(self, job: JobContext, presenton: Presenton, settings: Settings) -> None:
         self._job, self._presenton, self._settings = job, presenton, settings
@@ -74,15 +77,15 @@ class _Making:
         if called:
             await self._job.step("Be told no more", self._unsubscribe, called)
 
-        async def found(asked: Order, handed: Handed, seen: Seen) -> Found:
+        async def look_for(_: str, handed: Handed, seen: Seen) -> Found:
             return await find(self._presenton, asked, handed, seen)
 
-        return seen, await self._job.step("Find the deck", found, asked, handed, seen)
+        return seen, await self._job.step("Find the deck", look_for, asked.mark, handed, seen)
 
     # ------------------------------------------------------------------------------------------------- handing over
 
     async def _handed_over(self, asked: Order) -> Handed:
-        files = await self._job.step("Send files to Presenton", self._upload, asked) if _has_files(asked) else []
+        files = await self._uploaded(asked) if asked.options.files or asked.sources else []
         looked_now = False
 
         async def look(_: str) -> Before:
@@ -90,7 +93,7 @@ class _Making:
             looked_now = True
             return await look_around(self._presenton)
 
-        async def hand_over(asked: Order, before: Before) -> Handed | None:
+        async def hand_over(_: str, before: Before) -> Handed | None:
             if not looked_now:  # an earlier attempt may have sent it, and not lived to know
                 began = await begun_before(self._presenton, asked, before, self._settings.presenton_silence_s)
                 if began is None:
@@ -101,13 +104,16 @@ class _Making:
             return await begin(self._presenton, asked, files, webhook=self._job.callback_url is not None)
 
         before = await self._job.step("Look at Presenton", look, asked.mark)
-        return await self._job.until("Presenton to take the deck", hand_over, asked, before, every=EVERY)
+        return await self._job.until("Presenton to take the deck", hand_over, asked.mark, before, every=EVERY)
 
-    async def _upload(self, asked: Order) -> list[str]:
-        self._job.progress("Sending files to Presenton")
-        return await self._presenton.upload(await gathered(self._job, asked.options.files, asked.sources))
+    async def _uploaded(self, asked: Order) -> list[str]:
+        async def upload(_: str) -> list[str]:
+            self._job.progress("Sending files to Presenton")
+            return await self._presenton.upload(await gathered(self._job, asked.options.files, asked.sources))
 
-    async def _subscribe(self, mark: str) -> list[str]:
+        return await self._job.step("Send files to Presenton", upload, asked.mark)
+
+    async def _subscribe(self, _: str) -> list[str]:
         """What ends our being called. Without it we look now and then, and so does this."""
         url = self._job.callback_url
         try:
@@ -214,10 +220,6 @@ _WORDS: dict[Format, str] = {"pptx": "PowerPoint file", "pdf": "PDF"}
 def _named(file: Artifact, name: str, form: Format, title: str) -> Artifact:
     shown = title if form == "pptx" else f"{title} (PDF)"
     return Artifact.file(file.path or "", name=f"{name}.{form}", title=shown)
-
-
-def _has_files(asked: Order) -> bool:
-    return bool(asked.options.files or asked.sources)
 
 
 def _read_slides(path: Path) -> list[Slide]:
