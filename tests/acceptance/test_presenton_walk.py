@@ -14,7 +14,7 @@ from stubs.presenton import PASSWORD, USER, serving_presenton
 async def test_an_agent_asks_for_a_topic_and_finds_the_deck_filed_shown_and_ready_to_be_edited(
     installation: Installation,
 ) -> None:
-    async with serving_presenton(profile="B", auth="basic", seconds_per_stage=0.3) as presenton:
+    async with serving_presenton(profile="B", auth="basic", seconds_per_stage=0.3, webhook="wrong_secret") as presenton:
         installation.environment |= {
             "PRESENTON_URL": presenton.url,
             "PRESENTON_USERNAME": USER,
