@@ -129,6 +129,23 @@ async def test_a_deck_that_never_arrived_is_handed_over_again(desk: Any, profile
     assert len(here.stub.tasks) == 1
 
 
+@pytest.mark.parametrize("profile", ["A", "B", "C"])
+async def test_a_deck_that_was_lost_together_with_its_answer_is_begun_again_when_patience_ends(
+    desk: Any, profile: str
+) -> None:
+    stopped = "Starting presentation generation"
+    async with desk(profile=profile, drop_submit_response=1, orphan_after=stopped) as here:
+        await here.worker(PRESENTON_SILENCE_S=2)
+        job = await here.create()
+        await eventually(lambda: [task for task in here.stub.tasks.values() if task.message == stopped], 30, "a loss")
+        here.stub.orphan_after = ""
+
+        (row,) = await here.ended(job)
+
+    assert is_deck(row)
+    assert len(here.stub.tasks) == 2
+
+
 @pytest.mark.parametrize("profile", ["B", "C"])
 async def test_a_deck_of_others_that_began_meanwhile_is_not_taken_for_ours(desk: Any, profile: str) -> None:
     async with desk(profile=profile, drop_submit_response=1) as here:

@@ -50,18 +50,17 @@ async def begun_before(
     """What became of an earlier attempt to hand it over: the deck, False where it never came, None while that is unclear.
 
     Presenton knows no idempotency key. What tells our deck from others is the sign in its content, and that is only there
-    once its outline is written. So as long as one of the tasks that came since may be ours, it is too early to say.
+    once its outline is written. So as long as one of the tasks that came since may be ours, it is too early to say; but not
+    for longer than `patience_s`, as those that a restart left behind never end.
     """
     tasks = await _came_since(presenton, before)
     decks = {deck.id: deck for deck in await presenton.decks()}
     ours = next((deck for deck in decks.values() if order.sign in (deck.content or "")), None)
-    if tasks is None:
-        if ours is None:
-            return None if time.time() < before.at + patience_s else False
-        return Handed(at=before.at, task=None, deck=ours.id)
     if ours is None:
-        maybe = [task for task in tasks if not _is_of_another(task, decks)]
-        return False if all(task.is_completed or task.is_failed for task in maybe) else None
+        may_come = time.time() < before.at + patience_s and _may_be_ours(tasks, decks)
+        return None if may_come else False
+    if tasks is None:
+        return Handed(at=before.at, task=None, deck=ours.id)
     named = [task for task in tasks if task.numbers.presentation_id == ours.id]
     unnamed = [task for task in tasks if task.numbers.presentation_id is None]
     task = named[0] if named else unnamed[0] if len(unnamed) == 1 else None
@@ -78,6 +77,9 @@ async def _came_since(presenton: Presenton, before: Before) -> list[Task] | None
     return [task for task in tasks if moment(task.created_at) >= since and task.id not in before.known]
 
 
-def _is_of_another(task: Task, decks: dict[str, Deck]) -> bool:
-    """Whether its deck is there, and not ours."""
-    return task.numbers.presentation_id in decks
+def _may_be_ours(tasks: list[Task] | None, decks: dict[str, Deck]) -> bool:
+    """Whether a deck of ours may still appear; of those that have one already none is ours."""
+    if tasks is None:
+        return True
+    unknown = [task for task in tasks if task.numbers.presentation_id not in decks]
+    return not all(task.is_completed or task.is_failed for task in unknown)
