@@ -17,6 +17,7 @@ from agent_tools.settings import Settings
 PORTS = frozenset({80, 443, 8443})
 MOST_REDIRECTS = 3
 _MOST_TRIES = 3
+_LONGEST_EDITION = 500
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNZIPPABLE = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -29,23 +30,37 @@ class NotFetched(Exception):
     """Why nothing came, as a sentence for whoever wrote the address."""
 
 
+class NotChanged(NotFetched):
+    """What is there is what was there when it was last fetched."""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What its sender calls this state of it, to be asked for a newer one; empty where nothing was said."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
 @dataclass(frozen=True)
 class Fetched:
-    """What came, and what its sender says it is: `image/png`, empty when nothing was said."""
+    """What came, and what its sender says it is: `image/png`, empty when nothing was said. `url` is where it lay in the end."""
 
     data: bytes
     media_type: str
+    url: str = ""
+    edition: Edition = Edition()
 
 
-async def fetch(url: str, *, most_bytes: int, within_s: float) -> Fetched:
-    """What is at a public https address. Raises NotFetched.
+async def fetch(url: str, *, most_bytes: int, within_s: float, newer_than: Edition | None = None) -> Fetched:
+    """What is at a public https address. Raises NotFetched; NotChanged where nothing is `newer_than` that edition.
 
     Each address on the way is judged after its name was resolved, and the connection goes to what was judged.
     """
     asked = _address(url)
     try:
         async with asyncio.timeout(within_s):
-            return await _follow(asked, most_bytes)
+            return await _follow(asked, most_bytes, newer_than or Edition())
     except TimeoutError:
         raise NotFetched(f"{_named(asked)} took longer than {within_s:g} s.") from None
 
@@ -72,16 +87,16 @@ def _inner(ip: IPv6Address) -> IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
-async def _follow(url: httpx2.URL, most_bytes: int) -> Fetched:
-    certificates = await asyncio.to_thread(_certificates)
+async def _follow(url: httpx2.URL, most_bytes: int, newer_than: Edition) -> Fetched:
+    trusted = await asyncio.to_thread(certificates)
     # No proxy of the environment, as what was judged is what is asked; no connection kept, as two hosts may share an IP.
     alone = httpx2.Limits(max_keepalive_connections=0)
-    async with httpx2.AsyncClient(verify=certificates, trust_env=False, timeout=None, limits=alone) as client:
+    async with httpx2.AsyncClient(verify=trusted, trust_env=False, timeout=None, limits=alone) as client:
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                async with aclosing(await _ask(client, url)) as answer:
+                async with aclosing(await _ask(client, url, newer_than)) as answer:
                     if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
-                        return await _read(answer, _named(url), most_bytes)
+                        return await _read(answer, url, most_bytes)
                     url = _address(answer.headers["location"], url)
             except httpx2.HTTPError as error:
                 raise NotFetched(f"{_named(url)} cannot be reached, or broke off ({type(error).__name__}).") from error
@@ -101,14 +116,20 @@ def _address(url: str, seen_at: httpx2.URL | None = None) -> httpx2.URL:
     return address
 
 
-async def _ask(client: httpx2.AsyncClient, url: httpx2.URL) -> httpx2.Response:
+async def _ask(client: httpx2.AsyncClient, url: httpx2.URL, newer_than: Edition) -> httpx2.Response:
     """The answer's head, from one of the judged addresses; name and certificate stay those of the host."""
     tries = (await _judged(url))[:_MOST_TRIES]
     for ip in tries:
         request = httpx2.Request(
             "GET",
             url.copy_with(host=f"[{ip}]" if isinstance(ip, IPv6Address) else str(ip), fragment=None),
-            headers={"Host": url.netloc.decode("ascii"), "User-Agent": "backburner", "Accept-Encoding": "identity"},
+            headers={
+                "Host": url.netloc.decode("ascii"),
+                "User-Agent": "backburner",
+                "Accept-Encoding": "identity",
+                **({"If-None-Match": newer_than.etag} if newer_than.etag else {}),
+                **({"If-Modified-Since": newer_than.last_modified} if newer_than.last_modified else {}),
+            },
             extensions={"sni_hostname": url.raw_host.decode("ascii")},
         )
         try:
@@ -138,8 +159,11 @@ async def _judged(url: httpx2.URL) -> list[IP]:
     return ips
 
 
-async def _read(answer: httpx2.Response, name: str, most_bytes: int) -> Fetched:
+async def _read(answer: httpx2.Response, url: httpx2.URL, most_bytes: int) -> Fetched:
     """The body, never more of it than is taken. Raises NotFetched."""
+    name = _named(url)
+    if answer.status_code == 304:
+        raise NotChanged(f"{name} has nothing newer.")
     if answer.status_code != 200:
         raise NotFetched(f"{name} answers {answer.status_code} {answer.reason_phrase}".rstrip() + ".")
     too_large = NotFetched(f"{name} sends more than {most_bytes / 1_000_000:g} MB, and no more is taken.")
@@ -154,7 +178,15 @@ async def _read(answer: httpx2.Response, name: str, most_bytes: int) -> Fetched:
     data = _unzipped(bytes(body), answer.headers.get("content-encoding", ""), most_bytes, name)
     if len(data) > most_bytes:
         raise too_large
-    return Fetched(data, answer.headers.get("content-type", "").partition(";")[0].strip().lower())
+    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    edition = Edition(_header(answer, "etag"), _header(answer, "last-modified"))
+    return Fetched(data, media_type, str(url.copy_with(fragment=None)), edition)
+
+
+def _header(answer: httpx2.Response, name: str) -> str:
+    """What can be sent back as it came; empty for anything else."""
+    value = answer.headers.get(name, "").strip()
+    return value if len(value) <= _LONGEST_EDITION and value.isascii() and value.isprintable() else ""
 
 
 def _unzipped(data: bytes, encoding: str, most_bytes: int, name: str) -> bytes:
@@ -178,6 +210,6 @@ def _named(url: httpx2.URL) -> str:
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: a tenth of a second that would hold up the loop."""
+def certificates() -> ssl.SSLContext:
+    """Whom to trust; read once, in a thread: a tenth of a second that would hold up the loop."""
     return ssl.create_default_context()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools import fetch as fetching
-from agent_tools.fetch import Fetched, NotFetched, fetch, is_public
+from agent_tools.fetch import Edition, Fetched, NotChanged, NotFetched, fetch, is_public
 
 Answer = Callable[[bytes], bytes | Awaitable[bytes]]
 Resolver = Callable[[dict[str, list[str]]], list[str]]
@@ -165,8 +165,34 @@ async def test_a_host_is_refused_when_any_of_its_addresses_is_not_public(names: 
 async def test_what_is_there_comes_with_its_media_type(loopback: None) -> None:
     async with serving(lambda head: response(b"hello", Content_Type="Text/Plain; charset=utf-8")) as port:
         assert await fetch(f"http://127.0.0.1:{port}/a?b#c", most_bytes=5, within_s=5) == Fetched(
-            b"hello", "text/plain"
+            b"hello", "text/plain", f"http://127.0.0.1:{port}/a?b"
         )
+
+
+async def test_what_has_not_changed_since_its_edition_is_not_fetched_again(loopback: None) -> None:
+    heads: list[bytes] = []
+
+    def answer(head: bytes) -> bytes:
+        heads.append(head)
+        if b'If-None-Match: "7"' in head:
+            return response(status="304 Not Modified")
+        return response(b"hello", ETag='"7"', Last_Modified="Sun, 22 Nov 2026 05:00:00 GMT")
+
+    async with serving(answer) as port:
+        first = await fetch(f"http://127.0.0.1:{port}/", most_bytes=5, within_s=5)
+        with pytest.raises(NotChanged):
+            await fetch(f"http://127.0.0.1:{port}/", most_bytes=5, within_s=5, newer_than=first.edition)
+
+    assert first.edition == Edition('"7"', "Sun, 22 Nov 2026 05:00:00 GMT")
+    assert b"If-Modified-Since: Sun, 22 Nov 2026 05:00:00 GMT" in heads[1]
+    assert b"If-" not in heads[0]
+
+
+async def test_an_edition_that_could_not_be_sent_back_is_none(loopback: None) -> None:
+    async with serving(lambda head: response(b"hello", ETag='"' + "7" * 501 + '"')) as port:
+        found = await fetch(f"http://127.0.0.1:{port}/", most_bytes=5, within_s=5)
+
+    assert found.edition == Edition()
 
 
 async def test_loopback_is_asked_only_where_the_setting_allows_it(names: Resolver) -> None:
@@ -201,7 +227,7 @@ async def test_a_certificate_is_that_of_the_name_and_not_of_the_address(
     names({"right.example": ["127.0.0.1"], "wrong.example": ["127.0.0.1"]})
     trusted, server = certificate("right.example", tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    fetching._certificates.cache_clear()
+    fetching.certificates.cache_clear()
     asked_for = []
     server.sni_callback = lambda _, name, __: asked_for.append(name)
 
@@ -209,7 +235,7 @@ async def test_a_certificate_is_that_of_the_name_and_not_of_the_address(
         fetched = await fetch(f"https://right.example:{port}/", most_bytes=5, within_s=5)
         said = await refused(f"https://wrong.example:{port}/")
 
-    fetching._certificates.cache_clear()
+    fetching.certificates.cache_clear()
     assert fetched.data == b"hello"
     assert said == "wrong.example cannot be reached, or broke off (ConnectError)."
     assert asked_for == ["right.example", "wrong.example"]
