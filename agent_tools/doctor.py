@@ -1,5 +1,6 @@
 """What is missing on this machine, and how to get it."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +12,12 @@ from agent_tools.app import Backburner
 from agent_tools.embedded import BinariesMissing, EmbeddedError, Home, Runtime, find_postgres, find_redis
 from agent_tools.jobs.errors import BackburnerError
 from agent_tools.jobs.kinds import load_kinds
+from agent_tools.jobs.signature import lack
+from agent_tools.opus import Opus, OpusError
+from agent_tools.scrape.reading import LIBRARIES
 from agent_tools.settings import Settings, masked
+
+OPUS_WITHIN_S = 15
 
 
 class Finding(NamedTuple):
@@ -32,7 +38,8 @@ async def findings(settings: Settings) -> list[Finding]:
         found.append(Finding("up", None, f"none runs in {settings.home}; start it with 'backburner up'"))
     if runtime or (settings.database_url and settings.redis_url):
         found += [each async for each in _servers(settings.attached())]
-    return [*found, *_kinds(settings), await _presenton(settings)]
+    outside = [await _presenton(settings), *[each async for each in _opus(settings)]]
+    return [*found, *_kinds(settings), *_scraping(), *outside]
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -110,3 +117,24 @@ def _kinds(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"kind {kind.name}", None if lack else True, lack or "can run here")
     for name, reason in kinds.broken.items():
         yield Finding(f"kind {name}", False, reason)
+
+
+def _scraping() -> Iterator[Finding]:
+    missing = lack(LIBRARIES, {})
+    yield Finding(
+        "scrape",
+        None if missing else True,
+        f"{missing} pip install 'backburner[scrape]'" if missing else "can read feeds and pages",
+    )
+
+
+async def _opus(settings: Settings) -> AsyncIterator[Finding]:
+    if not (settings.opus_service_key.get_secret_value() and settings.opus_workflow_id):
+        return
+    try:
+        async with asyncio.timeout(OPUS_WITHIN_S), Opus(settings) as opus:
+            workflow = await opus.workflow(settings.opus_workflow_id)
+    except (OpusError, TimeoutError) as error:
+        yield Finding("opus", False, str(error) or f"did not answer within {OPUS_WITHIN_S} s")
+        return
+    yield Finding("opus", True, workflow.in_words())

@@ -112,6 +112,15 @@ class Settings(BaseSettings):
     presenton_timeout_s: float = Field(
         3600, alias="PRESENTON_TIMEOUT_S", ge=1, le=604_800, description="how long a deck may take there in all"
     )
+    opus_service_key: SecretStr = Field(
+        SecretStr(""), alias="OPUS_SERVICE_KEY", description="the key of an account at opus.com, for the kind opus_run"
+    )
+    opus_base_url: str = Field(
+        "https://operator.opus.com", alias="OPUS_BASE_URL", description="where Opus's Job Operator API is asked"
+    )
+    opus_workflow_id: str = Field(
+        "", alias="OPUS_WORKFLOW_ID", description="the workflow of Opus that is run where none is named"
+    )
     files: str = Field(
         "",
         alias="BACKBURNER_FILES",
@@ -186,6 +195,13 @@ class Settings(BaseSettings):
         if "://" in value and not value.startswith("file://"):
             raise ValueError("only a folder (a path or file://…) is supported")
         return value
+
+    @field_validator("opus_base_url")
+    @classmethod
+    def _an_origin(cls, value: str) -> str:
+        if not re.match(r"https?://[^/]", value):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
 
     @field_validator("llm_base_url")
     @classmethod
