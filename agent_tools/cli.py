@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from agent_tools import terminal
+from agent_tools import opus_cli, terminal
 from agent_tools.answers import Said
 from agent_tools.app import AGENT_SCOPES, Backburner, Ended
 from agent_tools.auth import Keys
@@ -546,6 +546,9 @@ def revoke_token(number: Annotated[int, typer.Argument(help="Its number, as 'tok
 
     _run(revoke())
     terminal.say(f"Token {number} is good no longer.")
+
+
+opus_cli.add_commands(app)
 
 
 def main() -> NoReturn:

@@ -15,7 +15,7 @@ from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
 from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.runs import Run, run_of
 from sql import rows
-from sql.connect import Pool, failures, jsonb, open_pool
+from sql.connect import Pool, failures, jsonb, open_pool, read_as
 from sql.queries import queries
 from sql.schema import DOOR
 
@@ -420,14 +420,7 @@ class DoorStore:
                 return await (await connection.execute(text, (jsonb(batch),))).fetchall()
 
     async def _read(self, tenant: int, text: str, parameters: Fields | None = None) -> list[dict[str, Any]]:
-        # One round trip: a pipeline without BEGIN is one implicit transaction, so the setting is in force for the
-        # SELECT and gone after it. A BEGIN … COMMIT block costs three times as much; a plain SET would leak.
-        with failures():
-            async with self._pool.connection() as connection:
-                async with connection.pipeline():
-                    await connection.execute("SELECT set_config('app.tenant', %s, true)", (str(tenant),))
-                    cursor = await connection.execute(text, parameters)
-                return await cursor.fetchall()
+        return await read_as(self._pool, tenant, text, parameters)
 
 
 def _where(wanted: Filter) -> tuple[str, dict[str, Any]]:

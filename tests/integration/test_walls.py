@@ -41,6 +41,9 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO notice_addresses (tenant_id, person_id, address, wants) VALUES ({tenant}, {principal}, 'ntfy://me', '{{}}');
   INSERT INTO run_times (tenant_id, kind, took_s, run) VALUES ({tenant}, 'sleep', 1, '{{}}');
   INSERT INTO moves (tenant_id, principal_id, jobs) VALUES ({tenant}, {principal}, '[]');
+  INSERT INTO feeds (tenant_id, address) VALUES ({tenant}, 'https://example.org/feed');
+  INSERT INTO pages (tenant_id, hash, address, title, content) VALUES ({tenant}, sha256('p{tenant}'), 'https://example.org', 'P', 'P');
+  INSERT INTO page_addresses (tenant_id, hash, page_id) SELECT tenant_id, hash, id FROM pages WHERE tenant_id = {tenant};
 """
 
 
