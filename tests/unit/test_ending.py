@@ -33,7 +33,7 @@ class Answer(BaseModel):
         (Result({"a": 1}, [FILE], "Done."), Ending("completed", {"a": 1}, "Done.", (FILE,))),
         (Result(Answer(on=A_DAY)), Ending("completed", {"on": "2026-01-02T00:00:00Z"})),
     ],
-    ids=repr,
+    ids=lambda each: type(each).__name__,
 )
 def test_what_a_handler_may_return_is_kept(made: Any, ending: Ending) -> None:
     assert of_made(made) == ending
@@ -116,7 +116,7 @@ def test_what_makes_a_result_too_large_to_redo_from_is_dropped_and_the_result_st
             ),
         ),
     ],
-    ids=repr,
+    ids=lambda each: type(each).__name__,
 )
 def test_an_error_becomes_what_it_means(error: BaseException, ending: Ending) -> None:
     assert of_error(error, "0c3k9x2mq7f4w") == ending
