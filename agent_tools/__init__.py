@@ -3,6 +3,7 @@
 from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.asks import Answer
 from agent_tools.jobs.context import Earlier, GiveUp, JobContext, TryAgain
+from agent_tools.jobs.files import InputFile
 from agent_tools.jobs.kinds import job_kind
 from agent_tools.jobs.signature import Needs, Person, RequiredUnless
 
@@ -11,6 +12,7 @@ __all__ = [
     "Artifact",
     "Earlier",
     "GiveUp",
+    "InputFile",
     "JobContext",
     "Needs",
     "Person",

@@ -18,6 +18,7 @@ from agent_tools import bell
 from agent_tools.answers import Said, checked
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.changes import with_changes
+from agent_tools.files import Files, Sent, Wanted
 from agent_tools.history import Histories
 from agent_tools.jobs import why as reasons
 from agent_tools.jobs.artifact_store import ArtifactStore, StepFile
@@ -35,9 +36,11 @@ from agent_tools.jobs.errors import (
     Problem,
 )
 from agent_tools.jobs.eta import Eta, Span, size_of
+from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
 from agent_tools.jobs.notices import TEST, WANTS, Notices
+from agent_tools.jobs.upload_store import UploadStore
 from agent_tools.postman import NotTaken, Postman
 from agent_tools.requests import (
     NewJob,
@@ -49,6 +52,7 @@ from agent_tools.requests import (
     checked_labels,
     checked_title,
     cursor_after,
+    file_cursor_after,
     folded,
     hash_of,
     hash_of_secret,
@@ -99,6 +103,13 @@ class JobPage(NamedTuple):
     next_cursor: str | None
 
 
+class FilePage(NamedTuple):
+    """A page of uploads; `next_cursor` None: there are no more."""
+
+    files: Sequence[UploadedFile]
+    next_cursor: str | None
+
+
 class AskPage(NamedTuple):
     """A page of questions; `next_cursor` None: there are no more."""
 
@@ -131,6 +142,7 @@ class Backburner:
         self._watch = Watch(the_bell)
         self._offers = Offers(store)
         self._histories = Histories(store)
+        self._files = Files(store, UploadStore(artifacts.folder))
 
     @classmethod
     @asynccontextmanager
@@ -159,6 +171,12 @@ class Backburner:
                 )
                 self.self_answer = settings.self_answer
                 self.postman = Postman.of(settings)
+                self._files = Files(
+                    store,
+                    UploadStore(settings.artifacts),
+                    most_bytes=int(settings.upload_mb * 1e6),
+                    keep_days=settings.upload_days,
+                )
                 async with self._watch:
                     yield self
         finally:
@@ -241,6 +259,7 @@ class Backburner:
         parsed = parse_all(jobs, self.kinds) if is_batch else [parse_one(jobs[0], self.kinds)]
         await self._refuse_unavailable([kind for kind, _ in parsed], is_batch)
         await self._refuse_strangers(parsed, is_batch)
+        await self._files.refuse_missing(self.who, list(_wanted(parsed, is_batch)))
         request_hash = hash_of([as_sent(job) for job in jobs])
         rows = [
             {
@@ -758,6 +777,29 @@ class Backburner:
         if refused:
             raise NotNow(f"The test was not taken. {refused}")
 
+    # ------------------------------------------------------------------------------------------------------ files
+
+    async def keep_file(self, sent: Sent) -> UploadedFile:
+        """Take in a file for jobs to work on; arguments name it by its `value`.
+
+        Raises TooLarge, NoRoom, BadRequest for an empty one; whatever `sent.chunks` raises leaves nothing behind.
+        """
+        return await self._files.keep(self.who, sent)
+
+    async def files(self, *, limit: int = 50, cursor: str | None = None) -> FilePage:
+        """The tenant's uploads, the newest first; `cursor` is the page before's. Raises BadRequest for a bad one."""
+        found = await self._files.page(self.who, limit + 1, place(cursor) if cursor else None)
+        page = found[:limit]
+        return FilePage(page, file_cursor_after(page[-1]) if len(found) > limit else None)
+
+    async def file(self, upload: str) -> UploadedFile:
+        """One upload, by its id or as arguments name it. Raises FileNotKept."""
+        return await self._files.get(self.who, upload)
+
+    async def delete_file(self, upload: str) -> None:
+        """Delete an upload with its file. Raises FileNotKept, NotNow while a job that has not ended needs it."""
+        await self._files.delete(self.who, upload)
+
     # ----------------------------------------------------------------------------------------------------- tokens
 
     async def add_token(self, name: str, scopes: Sequence[str], lasts: str | None = None) -> str:
@@ -798,6 +840,13 @@ class Backburner:
         """End a token at once. Raises Conflict when there is no such token that is still good."""
         if not await self._store.revoke_token(self.who.tenant, number):
             raise Conflict(f"There is no token {number} that is still good.")
+
+
+def _wanted(parsed: Sequence[Parsed], is_batch: bool) -> Iterable[Wanted]:
+    """The files that jobs name, each with where it is named."""
+    for number, (kind, row) in enumerate(parsed):
+        for field, file in kind.files_in(row["args"]) if kind.takes_files else ():
+            yield Wanted(f"jobs/{number}/{field}" if is_batch else field, file, row["after"] or ())
 
 
 def _not_answered(ask: Ask, answered: Answered, now: datetime) -> BackburnerError:

@@ -6,13 +6,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
@@ -21,6 +21,7 @@ from agent_tools.answers import Said
 from agent_tools.app import AGENT_SCOPES, Backburner, Ended
 from agent_tools.auth import Keys
 from agent_tools.embedded import Home, Runtime
+from agent_tools.files import Sent
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
 from agent_tools.jobs.eta import Eta
@@ -228,7 +229,8 @@ def migrate() -> None:
 def run(
     kind: Annotated[str, typer.Argument(help="The kind of job; 'backburner kinds' lists them.")],
     args: Annotated[
-        list[str] | None, typer.Argument(help="Its arguments as name=value; name=@file reads a file.")
+        list[str] | None,
+        typer.Argument(help="Its arguments as name=value; name=@file reads a file, or uploads it where one is taken."),
     ] = None,
     watch: Annotated[bool, typer.Option(help="Show progress until the job ends; exit 1 unless it completes.")] = False,
     subject: Annotated[str | None, typer.Option(help="File the result under this subject.")] = None,
@@ -241,14 +243,15 @@ def run(
     """Create a job; starts Backburner in the background where none runs."""
     from agent_tools.up import ensure_up  # noqa: PLC0415
 
-    given = _arguments(args or [])
-    settings = ensure_up(Settings.read(), terminal.say)
+    settings = Settings.read()
+    given = _arguments(args or [], load_kinds(settings.kinds).find(kind).takes_files)
+    settings = ensure_up(settings, terminal.say)
 
     async def create() -> Job:
         async with Backburner.open(settings) as backburner:
             receipt = await backburner.create(
                 kind,
-                given,
+                {name: await _uploaded(backburner, name, value) for name, value in given.items()},
                 subject=subject,
                 title=title,
                 labels=dict(map(_pair, label or [])),
@@ -589,10 +592,16 @@ def _settings_with_log() -> Settings:
     return settings
 
 
-def _arguments(pairs: list[str]) -> dict[str, Any]:
-    """name=value pairs; @file is the file's text, null is nothing, and what begins like a JSON list or object is one."""
+def _arguments(pairs: list[str], files: Collection[str] = ()) -> dict[str, Any]:
+    """name=value pairs; @file is the file's text, null is nothing, and what begins like a JSON list or object is one.
+
+    Of those that take a file, @file is its path.
+    """
     arguments: dict[str, Any] = {}
     for name, value in map(_pair, pairs):
+        if name in files and value.startswith("@"):
+            arguments[name] = Path(value[1:])
+            continue
         text = _read_file(name, value[1:]) if value.startswith("@") else value
         arguments[name] = None if value == "null" else text
         if not value.startswith("@") and text[:1] in ("[", "{"):
@@ -601,6 +610,23 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
             except ValueError as error:
                 raise BadRequest(f"{name}: begins like JSON, but is none: {error}.") from error
     return arguments
+
+
+async def _uploaded(backburner: Backburner, name: str, value: Any) -> Any:
+    """What names the file, once it is uploaded; anything else as it is."""
+    if not isinstance(value, Path):
+        return value
+    try:
+        with value.open("rb") as file:
+            sent = Sent(value.name, _chunks(file), bytes=os.fstat(file.fileno()).st_size)
+            return (await backburner.keep_file(sent)).value
+    except OSError as error:
+        raise BadRequest(f"{name}: '{value}' cannot be read: {error.strerror}.") from error
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, 1 << 20):
+        yield chunk
 
 
 def _typed(values: dict[str, Any], form: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest, JobNotFound, Problem
+from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Job, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
 from sql.door import Filter
@@ -186,6 +187,11 @@ def place(cursor: str) -> tuple[datetime, str]:
         return datetime.fromisoformat(at), job_id(job)
     except (ValueError, JobNotFound) as error:
         raise _bad_cursor() from error
+
+
+def file_cursor_after(file: UploadedFile) -> str:
+    """As cursor_after, for a page of uploads; `place` reads it."""
+    return _cursor(file.created_at, file.id)
 
 
 def ask_cursor_after(ask: Ask) -> str:

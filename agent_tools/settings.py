@@ -126,6 +126,16 @@ class Settings(BaseSettings):
         alias="BACKBURNER_FILES",
         description="the folder below which jobs may read files that they are told of as file:…; unset: none",
     )
+    upload_mb: float = Field(
+        2000, alias="BACKBURNER_UPLOAD_MB", gt=0, description="the largest file that may be uploaded, in MB"
+    )
+    upload_days: float = Field(
+        7,
+        alias="BACKBURNER_UPLOAD_DAYS",
+        gt=0,
+        le=3650,
+        description="for how many days an upload is kept after it came or was last used, and longer where a job needs it",
+    )
     allow_loopback: bool = Field(
         False,
         alias="BACKBURNER_ALLOW_LOOPBACK",

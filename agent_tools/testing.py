@@ -15,11 +15,13 @@ from agent_tools.answers import Said as Sent
 from agent_tools.answers import checked
 from agent_tools.jobs import callbacks
 from agent_tools.jobs.artifact_store import ArtifactStore
-from agent_tools.jobs.artifacts import Artifact
+from agent_tools.jobs.artifacts import Artifact, guess_media_type, safe_name
 from agent_tools.jobs.asks import Answer, Ask
 from agent_tools.jobs.context import Earlier, Parked, is_park
+from agent_tools.jobs.files import UploadedFile, new_id
 from agent_tools.jobs.job import Progress, StoredArtifact
 from agent_tools.jobs.kinds import Kind, Made
+from agent_tools.jobs.upload_store import UploadStore
 from sql.hands import Claim, Reaction, Recorded
 from worker import ending
 from worker.context import RunningJob
@@ -70,15 +72,39 @@ async def perform(
     `answers` are what people say, by the name of the question or its words; a function is given the question. Where the
     handler parks it is run again from its beginning, with what its steps recorded; what `until` looks for is looked for
     again at once. `earlier` are the results of earlier jobs by their kind, oldest first, whatever labels are asked for; it is
-    always this job's turn. `job.folder` lies in a temporary directory. Raises what the handler raises, and BadRequest as the door
-    does: for arguments that do not fit, for answers that fit neither choices nor form, and for a result that cannot be kept.
+    always this job's turn. An argument that takes a file may be given as a Path: it is uploaded. `job.folder` lies in a
+    temporary directory. Raises what the handler raises, and BadRequest as the door does: for arguments that do not fit, for
+    answers that fit neither choices nor form, and for a result that cannot be kept.
     """
-    parsed = kind.parse(args)
     home = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="backburner-test-"))
     try:
-        return await _Rehearsal(kind, parsed, title, home, answers or {}, earlier or {}).perform()
+        uploads = _Uploads(home / "artifacts")
+        given = {name: await asyncio.to_thread(uploads.take, value) for name, value in args.items()}
+        return await _Rehearsal(kind, kind.parse(given), title, home, answers or {}, earlier or {}, uploads).perform()
     finally:
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+
+
+class _Uploads:
+    """The files that a test gives."""
+
+    def __init__(self, artifacts: Path) -> None:
+        self._store = UploadStore(artifacts)
+        self.files: dict[str, UploadedFile] = {}
+
+    def take(self, value: Any) -> Any:
+        """What an argument says to mean this path; any other value as it is."""
+        if isinstance(value, list | tuple):
+            return [self.take(each) for each in value]
+        if not isinstance(value, Path):
+            return value
+        upload = new_id()
+        arriving = self._store.begin(1, upload)
+        arriving.write(value.read_bytes())
+        name, size, digest = arriving.finish(safe_name(value.name))
+        kept = UploadedFile(upload, name, guess_media_type(name), size, digest, datetime.now(UTC), None)
+        self.files[upload] = kept
+        return kept.value
 
 
 class _Rehearsal:
@@ -92,7 +118,9 @@ class _Rehearsal:
         home: Path,
         answers: Mapping[str, Said | Callable[[Ask], Said]],
         earlier: Mapping[str, Sequence[Mapping[str, Any]]],
+        uploads: _Uploads,
     ) -> None:
+        self._uploads = uploads
         self._kind, self._args, self._title, self._home, self._answers = kind, args, title, home, answers
         self._earlier = earlier
         self._store = ArtifactStore(home / "artifacts")
@@ -205,6 +233,9 @@ class _Rehearsal:
 
     async def take_turn(self, job_id: str, fence: int, labels: Mapping[str, str]) -> bool | None:
         return True
+
+    async def file(self, tenant: int, upload: str) -> UploadedFile | None:
+        return self._uploads.files.get(upload)
 
 
 def _as_answer(said: Said) -> Answer | None:

@@ -1,7 +1,7 @@
 """The door's side of the book: what one tenant may ask and read, as the role backburner_door."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,11 @@ from psycopg.types.json import Jsonb
 
 from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
 from agent_tools.jobs.eta import Place
+from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
 from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.runs import Run, run_of
+from agent_tools.jobs.upload_store import Kept
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool, read_as
 from sql.queries import queries
@@ -316,6 +318,38 @@ class DoorStore:
     async def superseded(self, tenant: int) -> dict[str | None, int]:
         """Subject (None: unorganised) → how many of its completed jobs stand behind a newer version."""
         return {row["name"]: row["jobs"] for row in await self._read(tenant, queries()["superseded"])}
+
+    async def add_file(
+        self, tenant: int, principal: int, upload: str, kept: Kept, media_type: str, keep_days: float
+    ) -> UploadedFile:
+        """Name a file that lies in the upload store."""
+        row = {**kept._asdict(), "id": upload, "media_type": media_type}
+        more = {"principal": principal, "sha256": bytes.fromhex(kept.sha256), "keep_s": keep_days * 86400}
+        (when,) = await self._read(tenant, queries()["add_file"], {**row, **more})
+        return UploadedFile(**row, **when)
+
+    async def files(
+        self,
+        tenant: int,
+        *,
+        ids: Sequence[str] | None = None,
+        older_than: tuple[datetime, str] | None = None,
+        limit: int = 100,
+    ) -> list[UploadedFile]:
+        """The tenant's uploads, the newest first; those of these ids, or from where the page before ended."""
+        at, last = older_than or (None, None)
+        parameters = {"ids": list(ids) if ids is not None else None, "older_at": at, "older_id": last, "limit": limit}
+        return [UploadedFile(**row) for row in await self._read(tenant, queries()["files"], parameters)]
+
+    async def renew_files(self, tenant: int, ids: Collection[str], keep_days: float) -> set[str]:
+        """Keep these uploads for so long from now; gives those that are there."""
+        found = await self._read(tenant, queries()["renew_files"], {"ids": sorted(ids), "keep_s": keep_days * 86400})
+        return {row["id"] for row in found}
+
+    async def delete_file(self, tenant: int, upload: str) -> tuple[bool, str | None]:
+        """Whether the upload is gone now, and a job that has not ended and needs it, because of which it is not."""
+        (found,) = await self._read(tenant, queries()["delete_file"], {"id": upload})
+        return found["gone"] is not None, found["needed_by"]
 
     async def person(self, tenant: int, name: str) -> int | None:
         """The number of the person of this name; None when there is none."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from agent_tools.jobs.context import Earlier
+from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import StoredArtifact
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
@@ -191,6 +192,19 @@ class HandsStore:
         batch = {"id": job_id, "fence": fence, "labels": dict(labels)}
         found = await self._call("SELECT is_its_turn FROM take_turn(%s)", batch)
         return bool(found[0]["is_its_turn"]) if found else None
+
+    async def file(self, tenant: int, upload: str) -> UploadedFile | None:
+        """An upload of the tenant; None where there is none (any longer)."""
+        found = await self._call(queries()["file"], None, tenant=tenant, id=upload)
+        return UploadedFile(**found[0]) if found else None
+
+    async def expire_files(self) -> list[tuple[int, str]]:
+        """Forget uploads that nobody promised to keep any longer and no job needs; gives (tenant, id) of each."""
+        return [(row["tenant_id"], row["id"]) for row in await self._call(queries()["expire_files"], None)]
+
+    async def kept_uploads(self, ids: Sequence[str]) -> set[str]:
+        """Of these, those that are there."""
+        return {row["id"] for row in await self._call(queries()["kept_uploads"], None, ids=list(ids))}
 
     async def kept_files(self, pairs: Sequence[tuple[str, int | None]]) -> set[tuple[str, int | None]]:
         """Of these (job, fence) pairs, those whose files must stay; a fence of None: what the job's steps made."""

@@ -21,7 +21,9 @@ from agent_tools.jobs.artifacts import Artifact
 from agent_tools.jobs.asks import Answer
 from agent_tools.jobs.context import Earlier, Parked, pace
 from agent_tools.jobs.eta import size_of
+from agent_tools.jobs.files import Upload, UploadedFile, named
 from agent_tools.jobs.job import Progress, StoredArtifact, artifact_named
+from agent_tools.jobs.upload_store import UploadStore
 from sql.hands import Claim, Reaction, Recorded
 from worker import questions
 from worker.patience import until_the_book_answers
@@ -56,6 +58,9 @@ class Notes(Protocol):
 
     async def take_turn(self, job_id: str, fence: int, labels: Mapping[str, str]) -> bool | None:
         """Whether it is this job's turn; None: it is no longer ours."""
+
+    async def file(self, tenant: int, upload: str) -> UploadedFile | None:
+        """An upload."""
 
 
 class RunningJob:
@@ -294,6 +299,21 @@ class RunningJob:
     def _artifact(self, file: StepFile) -> Artifact:
         path = self._artifacts.step_path(self.tenant, file)
         return Artifact(file.name, file.title, file.media_type, path=path)
+
+    async def file(self, value: str) -> Path:
+        """The file that an argument names."""
+        file = named(value)
+        if file is None:
+            raise LookupError(f"'{value[:60]}' names no file: that is upload:ID or job://ID/artifacts/NAME.")
+        if not isinstance(file, Upload):
+            return await self.artifact(file.job, file.name)
+        kept = await until_the_book_answers(
+            lambda: self._store.file(self.tenant, file.id), f"upload {file.id} for job {self.id}"
+        )
+        path = UploadStore(self._artifacts.folder).path(self.tenant, file.id, kept.name) if kept else None
+        if path is None or not await asyncio.to_thread(path.is_file):
+            raise LookupError(f"The upload {file.id} is not here any longer. Upload it again, for a new job.")
+        return path
 
     async def artifact(self, job_id: str, name: str) -> Path:
         """The file of an artifact of a completed job of the same tenant."""

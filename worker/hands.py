@@ -19,6 +19,7 @@ from agent_tools.jobs import callbacks
 from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.jobs.errors import BookUnavailable, Unstorable
 from agent_tools.jobs.kinds import Kinds, load_kinds
+from agent_tools.jobs.upload_store import UploadStore
 from agent_tools.settings import Settings
 from agent_tools.tasks import end
 from sql.hands import Claim, HandsStore
@@ -60,6 +61,7 @@ class Hands:
         self.kinds = Kinds(kind for kind in installed.values() if kind.name not in self.unavailable)
         self.store, self.bell, self.threads = store, the_bell, threads
         self.artifacts = ArtifactStore(settings.artifacts)
+        self.uploads = UploadStore(settings.artifacts)
         self._settings, self._secret = settings, secret
         self.scratch = _scratch(name)
         self.board = ProgressBoard(self._write_progress)
@@ -275,7 +277,7 @@ class Hands:
             self.wake.set()
 
     async def tidy(self) -> None:
-        """Delete files of attempts that never settled, and of jobs that are gone."""
+        """Delete files of attempts that never settled, of jobs that are gone, and uploads whose time is over."""
         while True:
             await self.tidy_once()
             await asyncio.sleep(TIDY_S)
@@ -290,6 +292,21 @@ class Hands:
                 if (each.job, each.fence) not in kept:
                     await asyncio.to_thread(self.artifacts.remove, each.tenant, each.job, each.fence)
                     log.info("deleted files of job %s that nobody names", each.job)
+        await self._tidy_uploads()
+
+    async def _tidy_uploads(self) -> None:
+        while expired := await self.store.expire_files():
+            for tenant, upload in expired:
+                await asyncio.to_thread(self.uploads.remove, tenant, upload)
+                log.info("upload %s expired", upload)
+        left = await asyncio.to_thread(lambda: list(self.uploads.left(_LEAVE_BEHIND_S)))
+        for start in range(0, len(left), 1000):
+            lot = left[start : start + 1000]
+            kept = await self.store.kept_uploads([upload for _, upload in lot])
+            for tenant, upload in lot:
+                if upload not in kept:
+                    await asyncio.to_thread(self.uploads.remove, tenant, upload)
+                    log.info("deleted upload %s, which never came to its end", upload)
 
 
 @asynccontextmanager

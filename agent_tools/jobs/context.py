@@ -123,6 +123,12 @@ class JobContext(Protocol):
         The same over all attempts. None where this installation has no address.
         """
 
+    async def file(self, value: str) -> Path:
+        """The file that an `InputFile` argument names, under the name that it had, to be read only.
+
+        Raises LookupError with a sentence where it is not there any longer, and for a value that names no file.
+        """
+
     async def artifact(self, job_id: str, name: str) -> Path:
         """The file of an artifact of a completed job of the same tenant, to be read only.
 

@@ -57,6 +57,24 @@ class NotYours(BackburnerError):
     code = "not_yours"
 
 
+class FileNotKept(JobNotFound):
+    """No such upload in the caller's tenant, or not any longer."""
+
+    code = "file_not_found"
+
+
+class TooLarge(BackburnerError):
+    """More was sent than is taken."""
+
+    code = "too_large"
+
+
+class NoRoom(BackburnerError):
+    """The disk of this installation is full."""
+
+    code = "no_room"
+
+
 class Conflict(BackburnerError):
     """The request contradicts what is already kept, such as an idempotency key used for another request."""
 

@@ -20,6 +20,7 @@ from pydantic_core import to_jsonable_python
 from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import BadRequest, Problem, UnknownKind
+from agent_tools.jobs.files import InputFile, JobFile, Upload, files_in, takes_file
 from agent_tools.jobs.signature import Check, Person, lack, read_signature
 
 log = logging.getLogger("backburner.kinds")
@@ -70,6 +71,19 @@ class Kind:
         """The arguments that name a person of the tenant."""
         fields = self.arguments.model_fields.items()
         return tuple(name for name, field in fields if any(isinstance(mark, Person) for mark in field.metadata))
+
+    @cached_property
+    def takes_files(self) -> frozenset[str]:
+        """The parameters that take a file."""
+        return frozenset(
+            name
+            for name, field in self.arguments.model_fields.items()
+            if any(isinstance(mark, InputFile) for mark in field.metadata) or takes_file(field.annotation)
+        )
+
+    def files_in(self, args: Mapping[str, Any]) -> list[tuple[str, Upload | JobFile]]:
+        """The files that these arguments, which fit, name; each with where."""
+        return [found for name in self.takes_files for found in files_in(args[name], name)]
 
     def parse(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as they will be kept: validated, defaults filled in. Raises BadRequest naming each bad one."""

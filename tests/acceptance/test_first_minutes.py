@@ -1,6 +1,8 @@
 """What a newcomer does in the first minutes, and what an agent and a person then meet."""
 
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -68,6 +70,21 @@ def test_bad_input_is_a_sentence_and_nothing_is_kept(installation: Installation,
         assert sentence in " ".join(said[call].stderr.split()), said[call].stderr
         assert "Traceback" not in said[call].stderr
     assert len(installation.json("jobs", "list")) == 1
+
+
+def test_a_file_on_the_command_line_is_uploaded_for_the_job(installation: Installation, tmp_path: Path) -> None:
+    talk = tmp_path / "a talk.mp3"
+    talk.write_bytes(b"\xff\xfb" * 1_000_000)
+
+    made = installation.run("run", "drill", f"source=@{talk}", "--watch", "--json")
+    missing = installation.run("run", "drill", f"source=@{talk}.gone", check=False)
+    no_file = installation.run("run", "drill", f"source={talk}", check=False)
+
+    digest = hashlib.sha256(talk.read_bytes()).hexdigest()
+    assert json.loads(made.stdout)["result"]["source"] == {"name": "a talk.mp3", "sha256": digest}
+    assert (missing.returncode, no_file.returncode) == (2, 2)
+    assert "cannot be read: No such file" in " ".join(missing.stderr.split())
+    assert "is no file: give upload:ID" in " ".join(no_file.stderr.split())
 
 
 def test_a_port_that_is_taken_and_a_home_that_is_taken_are_sentences(installation: Installation) -> None:

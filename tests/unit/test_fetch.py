@@ -274,7 +274,10 @@ async def test_redirects_are_followed_and_each_is_judged_anew(loopback: None) ->
         (b"", "127.0.0.1 cannot be reached, or broke off (RemoteProtocolError)."),
         (response(b"x", Content_Encoding="br"), "127.0.0.1 sends it packed in a way that was not asked for."),
         (response(b"x", Content_Encoding="gzip"), "127.0.0.1 sends it packed, and broken."),
-        (response(gzip.compress(b"x" * 99, mtime=0)[:-9], Content_Encoding="gzip"), "127.0.0.1 sends it packed, and broken."),
+        (
+            response(gzip.compress(b"x" * 99, mtime=0)[:-9], Content_Encoding="gzip"),
+            "127.0.0.1 sends it packed, and broken.",
+        ),
         (
             response(gzip.compress(b"x" * 10**5, mtime=0), Content_Encoding="gzip"),
             "127.0.0.1 sends more than 0.001 MB, and no more is taken.",

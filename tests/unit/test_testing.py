@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
-from agent_tools import Answer, Artifact, GiveUp, JobContext, Result, job_kind
+from agent_tools import Answer, Artifact, GiveUp, InputFile, JobContext, Result, job_kind
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BadRequest
 from agent_tools.testing import perform
@@ -181,7 +181,7 @@ async def test_a_result_that_cannot_be_kept_is_refused() -> None:
         await perform(odd)
 
 
-async def test_the_example_of_the_page_works() -> None:
+async def test_the_examples_of_the_page_work(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "kinds.md").read_text(encoding="utf-8")
     calls: list[str] = []
 
@@ -195,14 +195,18 @@ async def test_the_example_of_the_page_works() -> None:
 
     given: dict[str, Any] = {
         "Annotated": Annotated, "BaseModel": BaseModel, "Field": Field, "JobContext": JobContext, "Result": Result, "job_kind": job_kind,
+        "InputFile": InputFile, "asyncio": asyncio, "count_words": lambda path: len(path.read_text().split()),
         "write": write, "shop": Shop(), "is_paid": paid,
     }  # fmt: skip
 
     for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(example, given)
+    talk = tmp_path / "a talk.txt"
+    talk.write_text("Twice a day.")
     await given["test_an_offer_is_sent"]()
+    written = await perform(given["transcript"], source=talk)
 
-    assert len(calls) == 1
+    assert (len(calls), written.line) == (1, "a talk.txt: 3 words")
 
 
 async def test_a_text_is_edited_as_a_person_would_and_only_where_it_may_be() -> None:

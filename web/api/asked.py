@@ -147,6 +147,21 @@ class StatsQuery(Asked):
     )
 
 
+class Page(Asked):
+    """Which page of a list."""
+
+    limit: int = Field(50, ge=1, le=100)
+    cursor: str | None = Field(None, description="next_cursor of the page before.")
+
+
+class Upload(Asked):
+    """What a file is called."""
+
+    name: str | None = Field(
+        None, max_length=1000, description="Where the form does not say it; made safe, and cut to 120 bytes."
+    )
+
+
 class AsksQuery(Asked):
     """Which page of which open questions."""
 

@@ -20,10 +20,12 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "name": ("The artifact's name.", {"type": "string"}),
     "ask": ("The question's number.", {"type": "integer"}),
     "proof": ("Proves that the address was given out here.", {"type": "string"}),
+    "file": ("The upload's id.", {"type": "string", "examples": ["0e8z453fk1krg"]}),
     "move": ("`move_id` of the move.", {"type": "integer"}),
 }
 _REPLIES = {
     200: "As it is now.",
+    201: "Made, and kept.",
     202: "Kept, and not done yet.",
     204: "There is nothing more.",
     206: "The part that was asked for.",
@@ -105,6 +107,8 @@ def _operation(operation: Operation, schemas: Mapping[str, Schema]) -> dict[str,
     if operation.body:
         content = {"application/json": {"schema": _ref(operation.body)}}
         said["requestBody"] = {"content": content, "required": bool(schemas[operation.body.__name__].get("required"))}
+    if operation.takes:
+        said["requestBody"] = {"content": {media_type: {} for media_type in operation.takes}, "required": True}
     return said
 
 

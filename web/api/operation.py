@@ -64,6 +64,8 @@ class Operation:
     """What it can be refused with, beyond what follows from who may ask and what it takes."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Request headers that mean something here, and what."""
+    takes: Content = field(default_factory=dict)
+    """What its body may be where that is no JSON; the handler reads it."""
 
     @cached_property
     def query(self) -> type[Asked]:

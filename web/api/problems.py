@@ -18,9 +18,11 @@ from agent_tools.jobs.errors import (
     BookUnavailable,
     Conflict,
     JobNotFound,
+    NoRoom,
     NotNow,
     NotYours,
     Problem,
+    TooLarge,
     Unstorable,
 )
 from web.api.replies import NOSNIFF
@@ -41,12 +43,6 @@ class Malformed(BackburnerError):
     """The body is not JSON, or JSON that two readers would read differently."""
 
     code = "malformed"
-
-
-class TooLarge(BackburnerError):
-    """The body is larger than is read."""
-
-    code = "too_large"
 
 
 class WrongMediaType(BackburnerError):
@@ -74,6 +70,7 @@ _STATUS: Mapping[type[BackburnerError], HTTPStatus] = {
     BadRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unstorable: HTTPStatus.UNPROCESSABLE_ENTITY,
     BookUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoRoom: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
@@ -108,7 +105,7 @@ async def _refused(request: Request, error: Exception) -> Response:
             return problem(status, error.code, detail, {"Retry-After": str(RETRY_AFTER_S)})
         case HTTPStatus.UNAUTHORIZED:
             return problem(status, error.code, str(error), {"WWW-Authenticate": _challenge(request)})
-        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE | HTTPStatus.INSUFFICIENT_STORAGE:
             # The rest of the body is never read, so this connection is of no more use.
             return problem(status, error.code, str(error), {"Connection": "close"})
     return problem(status, error.code, str(error), wrong=error.problems if isinstance(error, BadRequest) else ())

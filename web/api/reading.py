@@ -6,10 +6,10 @@ from typing import Any, TypeVar, get_origin
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from agent_tools.jobs.errors import BadRequest, Problem
+from agent_tools.jobs.errors import BadRequest, Problem, TooLarge
 from agent_tools.jobs.kinds import MAX_DEPTH, listed, problems_of
 from web.api.asked import Asked
-from web.api.problems import Malformed, TooLarge, WrongMediaType
+from web.api.problems import Malformed, WrongMediaType
 
 Model = TypeVar("Model", bound=Asked)
 

@@ -200,6 +200,30 @@ class Undone(Reply):
     job_ids: list[str]
 
 
+class File(Reply):
+    """An upload."""
+
+    file: str = Field(
+        description="What an argument that takes a file says to mean it.", examples=["upload:0e8z453fk1krg"]
+    )
+    id: str
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+    created_at: datetime
+    keep_until: datetime | None = Field(
+        None, description="Counted anew whenever a job is created with it; kept longer while one needs it."
+    )
+
+
+class Files(Reply):
+    """A page of uploads, newest first."""
+
+    files: list[File]
+    next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
+
+
 class Event(Reply):
     """Something that happened to a job."""
 

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from agent_tools.jobs import callbacks
-from web.api import artifacts, asks, catalogue, events, health, jobs, replies
+from web.api import artifacts, asks, catalogue, events, files, health, jobs, replies
 from web.api.openapi import document
-from web.api.operation import NOTHING, PREFIX, Caller, Operation, json_of
+from web.api.operation import NOTHING, PREFIX, Caller, Content, Operation, json_of
 from web.api.problems import HANDLERS
 
 
@@ -34,6 +34,7 @@ _KEY = {
     "Idempotency-Key": "The same key and request is the same creation; the same key for another request is refused."
 }
 _EVENTS = {"application/json": replies.Events, "text/event-stream": None}
+_FILE: Content = {"*/*": None, "multipart/form-data": None}
 _READ, _CREATE, _ORGANISE, _CANCEL = "jobs:read", "jobs:create", "jobs:organise", "jobs:cancel"
 _ANSWER = "jobs:answer"
 
@@ -54,6 +55,10 @@ OPERATIONS: Sequence[Operation] = (
     Operation("POST", f"{_ONE}/asks/{{ask}}", asks.answer_ask, {200: _JOB}, _ANSWER, _CONFLICT),
     Operation("GET", f"{PREFIX}/asks", asks.list_asks, {200: json_of(replies.Asks)}, _READ, frozenset({404})),
     Operation("POST", f"{PREFIX}/asks/answers", asks.answer_asks, {200: json_of(replies.AnsweredAll)}, _ANSWER, frozenset({404, 409})),
+    Operation("POST", f"{PREFIX}/files", files.upload_file, {201: json_of(replies.File)}, _CREATE, frozenset({400, 413, 507}), takes=_FILE),
+    Operation("GET", f"{PREFIX}/files", files.list_files, {200: json_of(replies.Files)}, _READ),
+    Operation("GET", f"{PREFIX}/files/{{file}}", files.get_file, {200: json_of(replies.File)}, _READ, frozenset({404})),
+    Operation("DELETE", f"{PREFIX}/files/{{file}}", files.delete_file, {204: NOTHING}, _CREATE, frozenset({404, 409})),
     Operation("GET", f"{PREFIX}/kinds", catalogue.list_kinds, {200: json_of(replies.Kinds)}, _READ),
     Operation("GET", f"{PREFIX}/subjects", catalogue.list_subjects, {200: json_of(replies.Subjects)}, _READ),
     Operation("GET", f"{PREFIX}/stats", catalogue.read_stats, {200: json_of(replies.Stats)}, _READ),

@@ -1,15 +1,17 @@
 """The kind `drill`: work that does what it is told, for operators and tests."""
 
 import asyncio
+import hashlib
 import os
 import ssl
 import time
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from agent_tools import JobContext, Result, job_kind
+from agent_tools import InputFile, JobContext, Result, job_kind
 
 
 @job_kind("drill", timeout="1h", retries=4, usually="as long as it is told", needs=["BACKBURNER_DRILLS"], agent=False)
@@ -23,6 +25,7 @@ async def drill(
         Field(description="error: raise; crash: end the process; block: hold up the worker's loop"),
     ] = "none",
     fail_times: Annotated[int, Field(ge=0, description="how many first attempts fail; 0: all")] = 0,
+    source: Annotated[str | None, InputFile(), Field(description="a file to be read, as upload:ID")] = None,
     effect_url: Annotated[str, Field(description="POSTed to once, with the job's key as Idempotency-Key")] = "",
 ) -> Result:
     """Rehearse: wait, take steps, fail as told, and report which attempt succeeded."""
@@ -38,6 +41,9 @@ async def drill(
         _fail(fail)
     job.progress("Done", 1, 1)
     data: dict[str, Any] = {"attempt": job.attempt, "fence": job.fence, "pid": os.getpid()}
+    if source:
+        path = await job.file(source)
+        data["source"] = {"name": path.name, "sha256": await asyncio.to_thread(_digest, path)}
     if result_bytes:
         data["filling"] = "x" * result_bytes
     return Result(data=data, line=f"Drilled in attempt {job.attempt}")
@@ -60,6 +66,11 @@ async def _post(url: str, key: str, attempt: int) -> None:
 def _certificates() -> ssl.SSLContext:
     """Read once: a tenth of a second that holds up the loop."""
     return ssl.create_default_context()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fail(how: str) -> None:

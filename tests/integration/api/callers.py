@@ -75,7 +75,7 @@ async def ask(
     client: httpx2.AsyncClient, operation: Operation, job: str = "0e8z453fk1krg", **more: Any
 ) -> httpx2.Response:
     """The operation as it works, but for what `more` says."""
-    path = operation.path.format(job=job, name="result.json", move=1, ask=1, proof="none")
+    path = operation.path.format(job=job, name="result.json", move=1, ask=1, proof="none", file=job)
     body = {"json": BODIES.get(name_of(operation), {})} if operation.body else {}
     return await client.request(operation.method, path, **(body | more))
 

@@ -20,6 +20,7 @@ from web.api import problems
 from web.api.table import OPERATIONS
 
 Work = Callable[[], Awaitable[None]]
+FORM = '--b\r\nContent-Disposition: form-data; name="file"; filename="talk.mp3"\r\n\r\n{}\r\n--b--\r\n'
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 
 
@@ -87,6 +88,9 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         ("GET", "/readyz", "/readyz", None),
         ("GET", "/healthz", "/healthz", None),
         ("GET", "/api/v1/asks", "/api/v1/asks", None),
+        ("GET", "/api/v1/files", "/api/v1/files", None),
+        ("POST", "/api/v1/files", "/api/v1/files", {"sent": "as it is"}),
+        ("GET", "/api/v1/files/{file}", "/api/v1/files/0000000000000", None),
         ("GET", "/api/v1/jobs/{job}", f"/api/v1/jobs/{asking}", None),
         ("POST", "/api/v1/jobs/{job}/asks/{ask}", f"/api/v1/jobs/{asking}/asks/1", {"decision": "approve"}),
         ("POST", "/api/v1/asks/answers", "/api/v1/asks/answers", {"answers": [{"ask": 1, "decision": "approve"}]}),
@@ -119,7 +123,7 @@ async def test_every_command_of_the_page_works(
         answered = await caller.request(method, path, headers=headers, content=body)
         assert answered.status_code < 400, (command, answered.text)
         done[command] = answered.status_code
-        if "location" in answered.headers:
+        if "/jobs/" in answered.headers.get("location", ""):
             known["OTHER" if known["JOB"] else "JOB"] = answered.json()["job_id"]
         if path == "/api/v1/jobs":
             await work()
@@ -150,6 +154,10 @@ def parsed(command: str, known: dict[str, str]) -> tuple[str, str, dict[str, str
                 body, headers["Content-Type"] = next(words), "application/json"
             case "-o":
                 next(words)
+            case "--data-binary":
+                body = next(words)
+            case "-F":
+                body, headers["Content-Type"] = FORM.format(next(words)), "multipart/form-data; boundary=b"
             case "-N":
                 pass
             case _:
