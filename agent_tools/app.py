@@ -63,6 +63,7 @@ from agent_tools.requests import (
 )
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
+from agent_tools.webhooks import Webhooks
 from sql.door import Answered, AskFilter, DoorStore, Filter, KindStats, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
 
@@ -219,15 +220,18 @@ class Backburner:
         run_after: datetime | None = None,
         after: Sequence[str | int] = (),
         if_parent_fails: Literal["cancel", "run"] = "cancel",
+        webhook_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Receipt:
         """Keep a job, durably, and ring for it.
 
         The same key, or without one the same kind and arguments (unfinished, or completed within ten minutes), is
         the same job; `again=True` asks for another one. It begins when the jobs named by `after` have ended, and is
-        cancelled where one of them fails, unless `if_parent_fails` is `run`.
+        cancelled where one of them fails, unless `if_parent_fails` is `run`. `webhook_url` is told of its end.
         """
-        job = NewJob(kind, args or {}, subject, title, labels or {}, again, priority, run_after, after, if_parent_fails)
+        job = NewJob(
+            kind, args or {}, subject, title, labels or {}, again, priority, run_after, after, if_parent_fails, webhook_url
+        )  # fmt: skip
         return (await self._create([job], keys=[idempotency_key], is_batch=False))[0]
 
     async def create_many(self, jobs: Sequence[NewJob], *, idempotency_key: str | None = None) -> list[Receipt]:
@@ -278,6 +282,8 @@ class Backburner:
             for made in created
             if made.created and made.dispatch
         )
+        named = zip(created, jobs, strict=True)
+        await self.webhooks.call({made.id: job.webhook_url for made, job in named if job.webhook_url})
         return [Receipt(made.id, kind, made.created) for made, (kind, _) in zip(created, parsed, strict=True)]
 
     async def _refuse_unavailable(self, kinds: Sequence[Kind], is_batch: bool) -> None:
@@ -799,6 +805,11 @@ class Backburner:
     async def delete_file(self, upload: str) -> None:
         """Delete an upload with its file. Raises FileNotKept, NotNow while a job that has not ended needs it."""
         await self._files.delete(self.who, upload)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told of the ends of jobs."""
+        return Webhooks(self._store, self.who)
 
     # ----------------------------------------------------------------------------------------------------- tokens
 

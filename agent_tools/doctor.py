@@ -75,6 +75,11 @@ async def _servers(settings: Settings) -> AsyncIterator[Finding]:
             for worker in alive:
                 busy = f"{worker.running} of {worker.max_jobs} slots taken"
                 yield Finding("worker", True, f"{worker.name} runs {', '.join(worker.kinds) or 'no kind'}; {busy}")
+            told = await backburner.webhooks.all()
+            waiting, given_up = sum(each.waiting for each in told), sum(each.given_up for each in told)
+            if told:
+                said = f"{len(told)} addresses; {waiting} messages wait, {given_up} were given up"
+                yield Finding("webhooks", None if given_up else True, said)
             if not alive:
                 yield Finding("worker", False, "none is alive: start one with 'backburner up' or 'backburner worker'")
     except BackburnerError as error:

@@ -5,10 +5,12 @@ import ipaddress
 import socket
 import ssl
 import zlib
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from types import MappingProxyType
 
 import httpx2
 
@@ -65,6 +67,39 @@ async def fetch(url: str, *, most_bytes: int, within_s: float, newer_than: Editi
         raise NotFetched(f"{_named(asked)} took longer than {within_s:g} s.") from None
 
 
+@dataclass(frozen=True)
+class Answered:
+    """The head of an answer."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+
+
+async def post(url: str, body: bytes, *, headers: Mapping[str, str], within_s: float) -> Answered:
+    """What a public https address says to a POST, judged as by `fetch`; it is not led on. Raises NotFetched."""
+    address = _address(url)
+    try:
+        async with asyncio.timeout(within_s), _client() as client:
+            answer = await _ask(client, address, "POST", headers, body)
+            await answer.aclose()
+            return Answered(answer.status_code, answer.reason_phrase, answer.headers)
+    except TimeoutError:
+        raise NotFetched(f"{_named(address)} took longer than {within_s:g} s.") from None
+    except httpx2.HTTPError as error:
+        raise NotFetched(f"{_named(address)} cannot be reached, or broke off ({type(error).__name__}).") from error
+
+
+def refuse_unaskable(url: str) -> None:
+    """Raise NotFetched for an address that is never asked, as far as it says so itself: its name is not looked up."""
+    address = _address(url)
+    try:
+        ips: list[IP] = [ipaddress.ip_address(address.host)]
+    except ValueError:
+        ips = [IPv4Address("127.0.0.1")] if address.host == "localhost" else []
+    _refuse(address, ips)
+
+
 def is_public(ip: IP) -> bool:
     """Whether this address is out on the internet, and so is the one that it may carry inside."""
     if isinstance(ip, IPv4Address):
@@ -88,19 +123,27 @@ def _inner(ip: IPv6Address) -> IPv4Address | None:
 
 
 async def _follow(url: httpx2.URL, most_bytes: int, newer_than: Edition) -> Fetched:
-    trusted = await asyncio.to_thread(certificates)
-    # No proxy of the environment, as what was judged is what is asked; no connection kept, as two hosts may share an IP.
-    alone = httpx2.Limits(max_keepalive_connections=0)
-    async with httpx2.AsyncClient(verify=trusted, trust_env=False, timeout=None, limits=alone) as client:
+    unless = {"If-None-Match": newer_than.etag, "If-Modified-Since": newer_than.last_modified}
+    headers = {name: value for name, value in unless.items() if value}
+    async with _client() as client:
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                async with aclosing(await _ask(client, url, newer_than)) as answer:
+                async with aclosing(await _ask(client, url, headers=headers)) as answer:
                     if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
                         return await _read(answer, url, most_bytes)
                     url = _address(answer.headers["location"], url)
             except httpx2.HTTPError as error:
                 raise NotFetched(f"{_named(url)} cannot be reached, or broke off ({type(error).__name__}).") from error
     raise NotFetched(f"{_named(url)} leads on more than {MOST_REDIRECTS} times.")
+
+
+@asynccontextmanager
+async def _client() -> AsyncIterator[httpx2.AsyncClient]:
+    trusted = await asyncio.to_thread(certificates)
+    # No proxy of the environment, as what was judged is what is asked; no connection kept, as two hosts may share an IP.
+    alone = httpx2.Limits(max_keepalive_connections=0)
+    async with httpx2.AsyncClient(verify=trusted, trust_env=False, timeout=None, limits=alone) as client:
+        yield client
 
 
 def _address(url: str, seen_at: httpx2.URL | None = None) -> httpx2.URL:
@@ -116,20 +159,26 @@ def _address(url: str, seen_at: httpx2.URL | None = None) -> httpx2.URL:
     return address
 
 
-async def _ask(client: httpx2.AsyncClient, url: httpx2.URL, newer_than: Edition) -> httpx2.Response:
+async def _ask(
+    client: httpx2.AsyncClient,
+    url: httpx2.URL,
+    method: str = "GET",
+    headers: Mapping[str, str] = MappingProxyType({}),
+    body: bytes | None = None,
+) -> httpx2.Response:
     """The answer's head, from one of the judged addresses; name and certificate stay those of the host."""
     tries = (await _judged(url))[:_MOST_TRIES]
     for ip in tries:
         request = httpx2.Request(
-            "GET",
+            method,
             url.copy_with(host=f"[{ip}]" if isinstance(ip, IPv6Address) else str(ip), fragment=None),
             headers={
+                **headers,
                 "Host": url.netloc.decode("ascii"),
                 "User-Agent": "backburner",
                 "Accept-Encoding": "identity",
-                **({"If-None-Match": newer_than.etag} if newer_than.etag else {}),
-                **({"If-Modified-Since": newer_than.last_modified} if newer_than.last_modified else {}),
             },
+            content=body,
             extensions={"sni_hostname": url.raw_host.decode("ascii")},
         )
         try:
@@ -142,21 +191,27 @@ async def _ask(client: httpx2.AsyncClient, url: httpx2.URL, newer_than: Edition)
 
 async def _judged(url: httpx2.URL) -> list[IP]:
     """Where the host is, if all of it may be asked. Raises NotFetched."""
-    host, port = url.raw_host.decode("ascii"), {"https": 443, "http": 80}[url.scheme] if url.port is None else url.port
     try:
+        host = url.raw_host.decode("ascii")
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
         ips = list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
     except (OSError, ValueError):
         raise NotFetched(f"There is no host '{_named(url)}'.") from None
-    if all(map(_is_loopback, ips)) and Settings.read().allow_loopback:
-        return ips
+    _refuse(url, ips)
+    return ips
+
+
+def _refuse(url: httpx2.URL, ips: Sequence[IP]) -> None:
+    """Raise NotFetched unless all of these may be asked for this address."""
+    port = {"https": 443, "http": 80}[url.scheme] if url.port is None else url.port
+    if ips and all(map(_is_loopback, ips)) and Settings.read().allow_loopback:
+        return
     if url.scheme != "https":
         raise NotFetched(f"{_named(url)} is asked for over http: only https is.")
     if port not in PORTS:
         raise NotFetched(f"{_named(url)} is asked for at port {port}: only {', '.join(map(str, sorted(PORTS)))} are.")
     if not all(map(is_public, ips)):
         raise NotFetched(f"{_named(url)} is no public address, and others are not asked.")
-    return ips
 
 
 async def _read(answer: httpx2.Response, url: httpx2.URL, most_bytes: int) -> Fetched:

@@ -20,6 +20,7 @@ from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
 from sql.door import Filter
 
 MAX_AFTER = 1000
+MOST_OF_AN_ADDRESS = 2000
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 UNORGANISED = frozenset({"unorganised", "unorganized", "default", "none", "null", ""})
 """Words for no subject; none of them can be the name of one."""
@@ -41,6 +42,8 @@ class NewJob:
     """Jobs that must end first: ids, or places in the same batch, from 0."""
     if_parent_fails: Literal["cancel", "run"] = "cancel"
     """What becomes of it where one of those fails, is cancelled or deleted."""
+    webhook_url: str | None = None
+    """Told of its end."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "after", tuple(self.after))
@@ -121,6 +124,8 @@ def parse(job: NewJob, kinds: Kinds) -> Parsed:
         raise refused("priority", f"'{job.priority}' is not one of low, normal, high")
     if job.if_parent_fails not in ("cancel", "run"):
         raise refused("if_parent_fails", f"'{job.if_parent_fails}' is not one of cancel, run")
+    if job.webhook_url is not None:
+        refuse_unaskable_address("webhook_url", job.webhook_url)
     args, subject = kind.parse(job.args), subject_name(job.subject)
     row = {
         "kind": kind.name,
@@ -144,6 +149,19 @@ def parse(job: NewJob, kinds: Kinds) -> Parsed:
 def refused(name: str, problem: str) -> BadRequest:
     """The error for one bad field."""
     return BadRequest(f"{name}: {problem}.", [Problem(name, problem)])
+
+
+def refuse_unaskable_address(name: str, url: str) -> None:
+    """Raise BadRequest for an address that is never asked, as far as that can be told without looking it up."""
+    from agent_tools import fetch  # noqa: PLC0415  # slow to load, and seldom needed
+
+    if len(url) > MOST_OF_AN_ADDRESS:
+        raise refused(name, f"{len(url)} characters are too many; at most {MOST_OF_AN_ADDRESS}")
+    refuse_unstorable({name: url})
+    try:
+        fetch.refuse_unaskable(url)
+    except fetch.NotFetched as error:
+        raise refused(name, str(error).rstrip(".")) from None
 
 
 def job_filter(*, subject: str | None = None, **wanted: Any) -> Filter:

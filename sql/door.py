@@ -16,6 +16,7 @@ from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
 from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.runs import Run, run_of
 from agent_tools.jobs.upload_store import Kept
+from agent_tools.jobs.webhooks import Delivery, Webhook
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool, read_as
 from sql.queries import queries
@@ -350,6 +351,45 @@ class DoorStore:
         """Whether the upload is gone now, and a job that has not ended and needs it, because of which it is not."""
         (found,) = await self._read(tenant, queries()["delete_file"], {"id": upload})
         return found["gone"] is not None, found["needed_by"]
+
+    async def webhooks(self, tenant: int, number: int | None = None) -> list[Webhook]:
+        """All endpoints of the tenant, or the one of this number."""
+        found = await self._read(tenant, queries()["webhooks"], {"id": number})
+        return [Webhook(**{**row, "events": tuple(row["events"])}) for row in found]
+
+    async def add_webhook(self, tenant: int, url: str, secret: str, events: Sequence[str]) -> int | None:
+        """Register an endpoint; gives its number, None where its address is registered."""
+        parameters = {"url": url, "secret": secret, "events": list(events)}
+        found = await self._read(tenant, queries()["add_webhook"], parameters)
+        return int(found[0]["id"]) if found else None
+
+    async def change_webhook(
+        self, tenant: int, number: int, events: Sequence[str] | None, enabled: bool | None
+    ) -> bool:
+        """Whether there is such an endpoint. None: as it is."""
+        parameters = {"id": number, "events": None if events is None else list(events), "enabled": enabled}
+        return bool(await self._read(tenant, queries()["change_webhook"], parameters))
+
+    async def rotate_webhook(self, tenant: int, number: int, secret: str) -> bool:
+        """Whether there is such an endpoint. Its secret of before is good for another day."""
+        return bool(await self._read(tenant, queries()["rotate_webhook"], {"id": number, "secret": secret}))
+
+    async def delete_webhook(self, tenant: int, number: int) -> bool:
+        """Whether there was such an endpoint. Its deliveries go with it."""
+        return bool(await self._read(tenant, queries()["delete_webhook"], {"id": number}))
+
+    async def deliveries(self, tenant: int, endpoint: int, limit: int) -> list[Delivery]:
+        """What an endpoint was told and is to be told, the newest first."""
+        parameters = {"endpoint": endpoint, "limit": limit}
+        return [Delivery(**row) for row in await self._read(tenant, queries()["deliveries"], parameters)]
+
+    async def retry_delivery(self, tenant: int, endpoint: int, delivery: str) -> bool:
+        """Whether there is such a delivery; it is due now."""
+        return bool(await self._read(tenant, queries()["retry_delivery"], {"endpoint": endpoint, "id": delivery}))
+
+    async def call_webhooks(self, tenant: int, named: Sequence[Fields]) -> None:
+        """Tell addresses of the ends of single jobs: `job`, `url`, and the `secret` of an address that is new."""
+        await self._call("SELECT call_webhooks(%s)", {"tenant": tenant, "webhooks": list(named)})
 
     async def person(self, tenant: int, name: str) -> int | None:
         """The number of the person of this name; None when there is none."""

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from agent_tools.jobs.context import Earlier
 from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import StoredArtifact
+from agent_tools.jobs.webhooks import Tried
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
 from sql.schema import HANDS
@@ -94,6 +95,21 @@ class News(NamedTuple):
     until: datetime
     asks: Sequence[Mapping[str, Any]]
     ends: Sequence[Mapping[str, Any]]
+
+
+class Message(NamedTuple):
+    """A delivery that is this sender's to try, for a while. `tries` counts this one."""
+
+    id: str
+    endpoint: int
+    job: str
+    type: str
+    body: Mapping[str, Any]
+    created_at: datetime
+    tries: int
+    url: str
+    secret: str
+    old_secret: str | None
 
 
 class HandsStore:
@@ -205,6 +221,27 @@ class HandsStore:
     async def kept_uploads(self, ids: Sequence[str]) -> set[str]:
         """Of these, those that are there."""
         return {row["id"] for row in await self._call(queries()["kept_uploads"], None, ids=list(ids))}
+
+    async def take_deliveries(self, busy: Sequence[int], *, each: int, most: int, lease_s: float) -> list[Message]:
+        """Messages that are due, at most `each` of an endpoint and none of `busy` ones; nobody else has them for so long."""
+        found = await self._call(
+            queries()["take_deliveries"], None, busy=list(busy), each=each, most=most, lease_s=lease_s
+        )
+        return [Message(**row) for row in found]
+
+    async def settle_delivery(self, message: Message, tried: Tried) -> bool:
+        """Write how a try ended; False when it was not this try's any more."""
+        said = {"delivered": tried.delivered, "again_s": tried.again_s, "answer": tried.answer[:500]}
+        return bool(await self._call(queries()["settle_delivery"], None, id=message.id, tries=message.tries, **said))
+
+    async def disable_webhook(self, endpoint: int, because: str) -> None:
+        """Tell an endpoint nothing any more, not even what waits."""
+        await self._call(queries()["disable_webhook"], None, endpoint=endpoint, because=because)
+
+    async def forget_webhooks(self) -> None:
+        """Forget old deliveries, and addresses that jobs named and need no longer."""
+        for each in ("forget_deliveries", "forget_named", "forget_webhooks"):
+            await self._call(queries()[each], None)
 
     async def kept_files(self, pairs: Sequence[tuple[str, int | None]]) -> set[tuple[str, int | None]]:
         """Of these (job, fence) pairs, those whose files must stay; a fence of None: what the job's steps made."""

@@ -62,6 +62,38 @@ CREATE OR REPLACE FUNCTION withdraw_asks(ended text[]) RETURNS void LANGUAGE sql
      AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
 $$;
 
+-- What a webhook is told of a job that has ended. Nothing large: what is not in it is read at the job.
+CREATE OR REPLACE FUNCTION webhook_body(j jobs) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_strip_nulls(jsonb_build_object(
+           'job_id', j.id, 'kind', j.kind, 'title', nullif(j.title, ''), 'status', j.status, 'result_line', j.result_line, 'decision', j.decision,
+           'error', j.error, 'subject', (SELECT s.name FROM subjects s WHERE s.tenant_id = j.tenant_id AND s.id = j.subject_id),
+           'labels', nullif(j.labels, '{}'), 'batch_id', j.batch_id, 'redo_of', j.redo_of, 'attempt', nullif(j.attempt, 0),
+           'created_at', j.created_at, 'started_at', j.started_at, 'finished_at', j.finished_at,
+           'artifacts', (SELECT jsonb_agg(jsonb_build_object('name', a.name, 'media_type', a.media_type, 'bytes', a.bytes) ORDER BY a.position)
+                           FROM artifacts a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id AND a.position < 20)))
+         || CASE WHEN j.result IS NOT NULL AND length(j.result::text) <= 8000 THEN jsonb_build_object('result', j.result - 'redo') ELSE '{}' END
+$$;
+
+-- Of these jobs, those that have just ended: written down for every endpoint that listens to such ends, and for those that
+-- the job names. With the end itself, so that neither is without the other.
+CREATE OR REPLACE FUNCTION tell_webhooks(ended text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM webhook_endpoints) THEN
+    RETURN;
+  END IF;
+  INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, job_id, type, body)
+  SELECT 'msg_' || replace(gen_random_uuid()::text, '-', ''), j.tenant_id, e.id, j.id, 'job.' || j.status, webhook_body(j)
+    FROM jobs j
+         CROSS JOIN LATERAL (
+           SELECT l.id FROM webhook_endpoints l
+            WHERE l.tenant_id = j.tenant_id AND l.events <> '{}' AND l.disabled_at IS NULL AND 'job.' || j.status = ANY (l.events)
+            UNION
+           SELECT n.id FROM job_webhooks w JOIN webhook_endpoints n ON n.tenant_id = w.tenant_id AND n.id = w.endpoint_id
+            WHERE w.tenant_id = j.tenant_id AND w.job_id = j.id AND n.disabled_at IS NULL) AS e
+   WHERE j.id = ANY (ended) AND j.finished_at = now()
+      ON CONFLICT DO NOTHING;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------ the door's verbs
 
 -- → queued, or waiting where it comes `after` others: ids, or places in the same batch. Gives every asked position its
@@ -228,6 +260,32 @@ BEGIN
   SELECT c.id, CASE WHEN c.was = 'running' THEN c.fence END FROM cancelled c;
   PERFORM withdraw_asks(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (meant) AND j.status = 'cancelled'));
   PERFORM look_at_dependants(meant);
+  PERFORM tell_webhooks(meant);
+END $$;
+
+-- Any status: an address is told of the end of these jobs; at once of those that have ended.
+CREATE OR REPLACE FUNCTION call_webhooks(batch jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  the_tenant constant bigint := (batch ->> 'tenant')::bigint;
+BEGIN
+  PERFORM set_config('app.tenant', batch ->> 'tenant', true);
+  INSERT INTO webhook_endpoints AS e (tenant_id, url, secret, of_jobs, named_at)
+  SELECT DISTINCT ON (w.url) the_tenant, w.url, w.secret, true, now() FROM jsonb_to_recordset(batch -> 'webhooks') AS w (url text, secret text)
+      ON CONFLICT (tenant_id, url) DO UPDATE
+         SET named_at = now(), disabled_at = CASE WHEN NOT e.of_jobs THEN e.disabled_at END,
+             disabled_because = CASE WHEN NOT e.of_jobs THEN e.disabled_because END;
+  INSERT INTO job_webhooks (tenant_id, job_id, endpoint_id)
+  SELECT DISTINCT the_tenant, j.id, e.id
+    FROM jsonb_to_recordset(batch -> 'webhooks') AS w (job text, url text)
+         JOIN jobs j ON j.tenant_id = the_tenant AND j.id = w.job JOIN webhook_endpoints e ON e.tenant_id = the_tenant AND e.url = w.url
+      ON CONFLICT DO NOTHING;
+  -- The foreign key has waited for whoever was just ending such a job: only a statement of its own sees that end.
+  INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, job_id, type, body)
+  SELECT DISTINCT ON (j.id, e.id) 'msg_' || replace(gen_random_uuid()::text, '-', ''), the_tenant, e.id, j.id, 'job.' || j.status, webhook_body(j)
+    FROM jsonb_to_recordset(batch -> 'webhooks') AS w (job text, url text)
+         JOIN jobs j ON j.tenant_id = the_tenant AND j.id = w.job JOIN webhook_endpoints e ON e.tenant_id = the_tenant AND e.url = w.url
+   WHERE j.finished_at IS NOT NULL AND e.disabled_at IS NULL
+      ON CONFLICT DO NOTHING;
 END $$;
 
 -- Questions: open → answered, once; and the jobs that are parked for them waiting → queued, to be rung by the caller. Each
@@ -586,6 +644,7 @@ BEGIN
   IF EXISTS (SELECT FROM job_links l WHERE l.after_id = ANY (ending)) THEN
     PERFORM look_at_dependants(ending);
   END IF;
+  PERFORM tell_webhooks(ending);
 END $$;
 
 -- Someone outside says that it is time to look. waiting (for what is outside) → looked at now; running → looked at again
@@ -650,6 +709,7 @@ BEGIN
   )
   SELECT w.id, w.status FROM woken w;
   PERFORM look_at_dependants(ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (due) AND j.status = 'cancelled'));
+  PERFORM tell_webhooks(due);
 END $$;
 
 -- running → queued or failed, for rows whose lease is over, and for all rows of `workers` whose death somebody saw.
@@ -701,6 +761,7 @@ BEGIN
   IF cardinality(ended) > 0 THEN
     PERFORM withdraw_asks(ended);
     PERFORM look_at_dependants(ended);
+    PERFORM tell_webhooks(ended);
   END IF;
 END $$;
 
@@ -947,10 +1008,11 @@ BEGIN
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA backburner FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_at_dependants(text[]), withdraw_asks(text[])
+GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_at_dependants(text[]), withdraw_asks(text[]), webhook_body(jobs),
+  tell_webhooks(text[])
   TO backburner_door, backburner_hands;
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
-  answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
+  call_webhooks(jsonb), answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
   nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), take_turn(jsonb), sign_in(jsonb),
   take_notices(jsonb), told_notices(jsonb) TO backburner_hands;

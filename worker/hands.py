@@ -22,6 +22,7 @@ from agent_tools.jobs.kinds import Kinds, load_kinds
 from agent_tools.jobs.upload_store import UploadStore
 from agent_tools.settings import Settings
 from agent_tools.tasks import end
+from agent_tools.view import Addresses
 from sql.hands import Claim, HandsStore
 from worker.beat import Beat
 from worker.notices import NoticeRound
@@ -31,6 +32,7 @@ from worker.run import Running, Why, attempt, begin
 from worker.sweep import Sweep
 from worker.threads import JobThreads
 from worker.times import RunTimes
+from worker.webhooks import Sender
 
 log = logging.getLogger("backburner.worker")
 
@@ -276,6 +278,13 @@ class Hands:
         async for _ in self.bell.wakes():
             self.wake.set()
 
+    async def tell_webhooks(self) -> None:
+        """Tell other programs which jobs have ended."""
+        await Sender(self.store, self._page_url).run()
+
+    def _page_url(self, job_id: str) -> str | None:
+        return Addresses(self._settings.address()).page(job_id)
+
     async def tidy(self) -> None:
         """Delete files of attempts that never settled, of jobs that are gone, and uploads whose time is over."""
         while True:
@@ -293,6 +302,7 @@ class Hands:
                     await asyncio.to_thread(self.artifacts.remove, each.tenant, each.job, each.fence)
                     log.info("deleted files of job %s that nobody names", each.job)
         await self._tidy_uploads()
+        await self.store.forget_webhooks()
 
     async def _tidy_uploads(self) -> None:
         while expired := await self.store.expire_files():
@@ -343,6 +353,7 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
             hands.wake_dependants,
             hands.tidy,
             NoticeRound(hands.store, settings).tell_people,
+            hands.tell_webhooks,
         ):
             task = asyncio.create_task(_forever(each), name=each.__name__)
             stack.push_async_callback(end, task)

@@ -141,7 +141,7 @@ class Book:
 
     def empty(self) -> None:
         """Delete what hangs on jobs and workers; tenants stay."""
-        for table in ("jobs", "job_events", "subjects", "moves", "workers", "run_times", "files"):
+        for table in ("jobs", "job_events", "subjects", "moves", "workers", "run_times", "files", "webhook_endpoints"):
             self.run(f"DELETE FROM {table}")
 
     def close(self) -> None:

@@ -365,6 +365,8 @@ def test_every_verb_takes_one_jsonb(stores: Stores) -> None:
         "lock_with_dependants",
         "look_at_dependants",
         "withdraw_asks",
+        "webhook_body",
+        "tell_webhooks",
     }
 
     verbs = stores.book.run(

@@ -32,6 +32,8 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO webhook_endpoints (tenant_id, url, secret) VALUES ({tenant}, 'https://example.org', 's');
   INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, job_id, type, body)
     SELECT 'd{tenant}', {tenant}, id, '{job}', 'completed', '1' FROM webhook_endpoints WHERE tenant_id = {tenant};
+  INSERT INTO job_webhooks (tenant_id, job_id, endpoint_id)
+    SELECT {tenant}, '{job}', id FROM webhook_endpoints WHERE tenant_id = {tenant};
   INSERT INTO tokens (tenant_id, principal_id, name, secret_hash, scopes)
     VALUES ({tenant}, {principal}, 't', sha256('t{tenant}'), '{{}}');
   INSERT INTO sessions (tenant_id, principal_id, secret_hash, expires_at) VALUES ({tenant}, {principal}, sha256('s{tenant}'), now());

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools import fetch as fetching
-from agent_tools.fetch import Edition, Fetched, NotChanged, NotFetched, fetch, is_public
+from agent_tools.fetch import Edition, Fetched, NotChanged, NotFetched, fetch, is_public, post, refuse_unaskable
 
 Answer = Callable[[bytes], bytes | Awaitable[bytes]]
 Resolver = Callable[[dict[str, list[str]]], list[str]]
@@ -346,3 +346,37 @@ def certificate(name: str, folder: Path) -> tuple[Path, ssl.SSLContext]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted, private)
     return trusted, context
+
+
+async def test_a_post_goes_to_what_was_judged_and_is_led_nowhere(loopback: None) -> None:
+    heads: list[bytes] = []
+
+    def answer(head: bytes) -> bytes:
+        heads.append(head)
+        return response(status="307 Temporary Redirect", Location="http://127.0.0.1:1/inside", Retry_After="7")
+
+    async with serving(answer) as port:
+        answered = await post(f"http://localhost:{port}/hook", b"{}", headers={"webhook-id": "msg_1"}, within_s=5)
+
+    assert (answered.status, answered.headers["retry-after"]) == (307, "7")
+    assert (len(heads), f"host: localhost:{port}".encode() in heads[0].lower(), b"msg_1" in heads[0]) == (1, True, True)
+
+
+async def test_a_post_into_our_own_network_is_refused_before_anything_is_sent(names: Resolver) -> None:
+    names({"outside.example": ["10.0.0.1"]})
+
+    with pytest.raises(NotFetched, match="no public address"):
+        await post("https://outside.example/", b"{}", headers={}, within_s=5)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://hooks.example", "https://hooks.example:22", "https://10.0.0.1", "https://localhost", "https://[::1]"],
+)
+def test_some_addresses_are_refused_without_looking_them_up(names: Resolver, url: str) -> None:
+    asked = names({"hooks.example": ["93.184.216.34"]})
+
+    with pytest.raises(NotFetched):
+        refuse_unaskable(url)
+    refuse_unaskable("https://hooks.example/hook")
+    assert asked == []

@@ -69,6 +69,7 @@ class NewJob(Asked):
     if_parent_fails: Literal["cancel", "run"] = Field(
         "cancel", description="What to do where a job of `after` fails, is cancelled or deleted."
     )
+    webhook_url: str | None = Field(None, description="An https address that is told of its end (Standard Webhooks).")
 
 
 class NewJobs(Asked):
@@ -160,6 +161,32 @@ class Upload(Asked):
     name: str | None = Field(
         None, max_length=1000, description="Where the form does not say it; made safe, and cut to 120 bytes."
     )
+
+
+class Newest(Asked):
+    """How much of a list."""
+
+    limit: int = Field(50, ge=1, le=1000)
+
+
+EndOfAJob = Literal["job.completed", "job.failed", "job.cancelled"]
+
+
+class NewWebhook(Asked):
+    """Who is to be told of what."""
+
+    url: str = Field(description="An https address.")
+    events: list[EndOfAJob] = Field(
+        ["job.completed", "job.failed", "job.cancelled"],
+        description="None: only the ends of jobs that name this address.",
+    )
+
+
+class WebhookChanges(Asked):
+    """What is different; what is not named stays."""
+
+    events: list[EndOfAJob] | None = None
+    enabled: bool | None = None
 
 
 class AsksQuery(Asked):

@@ -21,6 +21,8 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ask": ("The question's number.", {"type": "integer"}),
     "proof": ("Proves that the address was given out here.", {"type": "string"}),
     "file": ("The upload's id.", {"type": "string", "examples": ["0e8z453fk1krg"]}),
+    "webhook": ("The webhook's number.", {"type": "integer"}),
+    "delivery": ("The delivery's id, which is its webhook-id.", {"type": "string"}),
     "move": ("`move_id` of the move.", {"type": "integer"}),
 }
 _REPLIES = {

@@ -224,6 +224,61 @@ class Files(Reply):
     next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
 
 
+class Webhook(Reply):
+    """An address that is told when jobs end."""
+
+    id: int
+    url: str
+    events: list[str] = Field(description="Empty: only the ends of jobs that name this address.")
+    of_jobs: bool | None = Field(None, description="True where it is here only because jobs name it.")
+    enabled: bool
+    disabled_because: str | None = None
+    waiting: int = Field(description="How many messages are due or will be tried again.")
+    given_up: int = Field(description="How many were tried in vain, or were left when it was switched off.")
+    last_answer: str | None = Field(None, examples=["204 No Content", "503 Service Unavailable"])
+    tried_at: datetime | None = None
+    created_at: datetime
+
+
+class MadeWebhook(Webhook):
+    """One that was just made."""
+
+    secret: str = Field(description="Messages are signed with it. Shown only now.", examples=["whsec_…"])
+
+
+class WebhookSecret(Reply):
+    """A new secret."""
+
+    secret: str = Field(description="Messages are signed with it. Shown only now.")
+
+
+class Webhooks(Reply):
+    """Who is told: those that were registered first, then those that jobs name."""
+
+    webhooks: list[Webhook]
+
+
+class Delivery(Reply):
+    """A message to an endpoint."""
+
+    id: str = Field(description="The webhook-id: the same over all tries.")
+    job_id: str
+    type: str = Field(examples=["job.completed"])
+    state: Literal["waiting", "delivered", "given up"]
+    tries: int | None = None
+    last_answer: str | None = None
+    created_at: datetime
+    tried_at: datetime | None = None
+    next_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+class Deliveries(Reply):
+    """Messages to an endpoint, the newest first."""
+
+    deliveries: list[Delivery]
+
+
 class Event(Reply):
     """Something that happened to a job."""
 

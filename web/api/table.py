@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from agent_tools.jobs import callbacks
-from web.api import artifacts, asks, catalogue, events, files, health, jobs, replies
+from web.api import artifacts, asks, catalogue, events, files, health, jobs, replies, webhooks
 from web.api.openapi import document
 from web.api.operation import NOTHING, PREFIX, Caller, Content, Operation, json_of
 from web.api.problems import HANDLERS
@@ -28,7 +28,7 @@ def _document() -> Mapping[str, Any]:
 
 
 _JOB = json_of(replies.Job)
-_ONE = f"{PREFIX}/jobs/{{job}}"
+_ONE, _WEBHOOK = f"{PREFIX}/jobs/{{job}}", f"{PREFIX}/webhooks/{{webhook}}"
 _CONFLICT = frozenset({409})
 _KEY = {
     "Idempotency-Key": "The same key and request is the same creation; the same key for another request is refused."
@@ -36,7 +36,7 @@ _KEY = {
 _EVENTS = {"application/json": replies.Events, "text/event-stream": None}
 _FILE: Content = {"*/*": None, "multipart/form-data": None}
 _READ, _CREATE, _ORGANISE, _CANCEL = "jobs:read", "jobs:create", "jobs:organise", "jobs:cancel"
-_ANSWER = "jobs:answer"
+_ANSWER, _ADMIN = "jobs:answer", "admin"
 
 OPERATIONS: Sequence[Operation] = (
     Operation("POST", f"{PREFIX}/jobs", jobs.create_job, {202: _JOB, 200: _JOB}, _CREATE, _CONFLICT, _KEY),
@@ -59,6 +59,14 @@ OPERATIONS: Sequence[Operation] = (
     Operation("GET", f"{PREFIX}/files", files.list_files, {200: json_of(replies.Files)}, _READ),
     Operation("GET", f"{PREFIX}/files/{{file}}", files.get_file, {200: json_of(replies.File)}, _READ, frozenset({404})),
     Operation("DELETE", f"{PREFIX}/files/{{file}}", files.delete_file, {204: NOTHING}, _CREATE, frozenset({404, 409})),
+    Operation("POST", f"{PREFIX}/webhooks", webhooks.add_webhook, {201: json_of(replies.MadeWebhook)}, _ADMIN, _CONFLICT),
+    Operation("GET", f"{PREFIX}/webhooks", webhooks.list_webhooks, {200: json_of(replies.Webhooks)}, _ADMIN),
+    Operation("GET", _WEBHOOK, webhooks.get_webhook, {200: json_of(replies.Webhook)}, _ADMIN, frozenset({404})),
+    Operation("PATCH", _WEBHOOK, webhooks.change_webhook, {200: json_of(replies.Webhook)}, _ADMIN, frozenset({404})),
+    Operation("DELETE", _WEBHOOK, webhooks.delete_webhook, {204: NOTHING}, _ADMIN, frozenset({404})),
+    Operation("POST", f"{_WEBHOOK}/rotate", webhooks.rotate_webhook, {200: json_of(replies.WebhookSecret)}, _ADMIN, frozenset({404})),
+    Operation("GET", f"{_WEBHOOK}/deliveries", webhooks.list_deliveries, {200: json_of(replies.Deliveries)}, _ADMIN, frozenset({404})),
+    Operation("POST", f"{_WEBHOOK}/deliveries/{{delivery}}/retry", webhooks.retry_delivery, {202: NOTHING}, _ADMIN, frozenset({404})),
     Operation("GET", f"{PREFIX}/kinds", catalogue.list_kinds, {200: json_of(replies.Kinds)}, _READ),
     Operation("GET", f"{PREFIX}/subjects", catalogue.list_subjects, {200: json_of(replies.Subjects)}, _READ),
     Operation("GET", f"{PREFIX}/stats", catalogue.read_stats, {200: json_of(replies.Stats)}, _READ),

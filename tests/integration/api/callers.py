@@ -67,6 +67,8 @@ BODIES: dict[str, Any] = {
     "organise_jobs": {"subject": "Drills", "where": {}},
     "file_job": {"title": "New"},
     "answer_ask": {"decision": "approve"},
+    "add_webhook": {"url": "https://hooks.example/hook"},
+    "change_webhook": {"enabled": True},
     "answer_asks": {"answers": [{"ask": 1, "decision": "approve"}]},
 }
 
@@ -75,7 +77,9 @@ async def ask(
     client: httpx2.AsyncClient, operation: Operation, job: str = "0e8z453fk1krg", **more: Any
 ) -> httpx2.Response:
     """The operation as it works, but for what `more` says."""
-    path = operation.path.format(job=job, name="result.json", move=1, ask=1, proof="none", file=job)
+    path = operation.path.format(
+        job=job, name="result.json", move=1, ask=1, proof="none", file=job, webhook=1, delivery="msg_1"
+    )
     body = {"json": BODIES.get(name_of(operation), {})} if operation.body else {}
     return await client.request(operation.method, path, **(body | more))
 

@@ -58,7 +58,7 @@ async def test_everything_said_in_the_document_explains_itself(client: httpx2.As
     assert unexplained == []
 
 
-async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work: Work) -> None:
+async def test_answers_are_as_the_document_says(callers: Callers, client: httpx2.AsyncClient, work: Work) -> None:
     """One of each, with everything set that a drill can set."""
     new = {
         "kind": "drill",
@@ -98,10 +98,19 @@ async def test_answers_are_as_the_document_says(client: httpx2.AsyncClient, work
         ("GET", "/api/v1/jobs/{job}", "/api/v1/jobs/unknown", None),
     ]
     document = (await client.get("/openapi.json")).json()
+    admin = await callers.allowed("admin")
+    hook = (await admin.post("/api/v1/webhooks", json={"url": "https://hooks.example/1"})).json()["id"]
+    await client.post("/api/v1/jobs", json={"kind": "drill", "again": True, "webhook_url": "https://hooks.example/2"})
+    asked += [
+        ("POST", "/api/v1/webhooks", "/api/v1/webhooks", {"url": "https://hooks.example/3"}),
+        ("GET", "/api/v1/webhooks", "/api/v1/webhooks", None),
+        ("PATCH", "/api/v1/webhooks/{webhook}", f"/api/v1/webhooks/{hook}", {"enabled": False}),
+        ("POST", "/api/v1/webhooks/{webhook}/rotate", f"/api/v1/webhooks/{hook}/rotate", {}),
+        ("GET", "/api/v1/webhooks/{webhook}/deliveries", f"/api/v1/webhooks/{hook}/deliveries", None),
+    ]
     for method, template, path, body in asked:
-        answered = (
-            await client.request(method, path, json=body) if body is not None else await client.request(method, path)
-        )
+        caller = admin if "webhooks" in path else client
+        answered = await caller.request(method, path, **({"json": body} if body is not None else {}))
         said = document["paths"][template][method.lower()]["responses"][str(answered.status_code)]
         if "$ref" in said:
             said = document["components"]["responses"][said["$ref"].rpartition("/")[2]]
@@ -114,12 +123,13 @@ async def test_every_command_of_the_page_works(
 ) -> None:
     book.run("TRUNCATE moves RESTART IDENTITY")
     decider = await callers.allowed("jobs:answer", "jobs:read", who=(await backburner.as_person()).who)
+    admin = await callers.allowed("admin")
     known = {"BACKBURNER": "", "JOB": "", "OTHER": "", "ASK": ""}
     done: dict[str, int] = {}
 
     for command in commands(PAGE.read_text(encoding="utf-8")):
         method, path, headers, body = parsed(command, known)
-        caller = decider if "$DECIDER" in command else client
+        caller = decider if "$DECIDER" in command else admin if "$ADMIN" in command else client
         answered = await caller.request(method, path, headers=headers, content=body)
         assert answered.status_code < 400, (command, answered.text)
         done[command] = answered.status_code

@@ -71,7 +71,16 @@ async def test_an_unknown_query_parameter_is_refused_everywhere_by_its_name(clie
     ("sent", "field", "said"),
     [
         ({"kind": "drill", "subjct": "Biology"}, "subjct", "Did you mean 'subject'?"),
-        ({"kind": "drill", "webhook_url": "https://example.org"}, "webhook_url", "is not an argument"),
+        ({"kind": "drill", "webhook": "https://example.org"}, "webhook", "Did you mean 'webhook_url'?"),
+        ({"kind": "drill", "webhook_url": "http://example.org"}, "webhook_url", "only https is"),
+        ({"kind": "drill", "webhook_url": "https://169.254.169.254/"}, "webhook_url", "no public address"),
+        ({"kind": "drill", "webhook_url": "https://example.org:22/"}, "webhook_url", "at port 22"),
+        (
+            {"kind": "drill", "webhook_url": "https://me:secret@example.org/"},
+            "webhook_url",
+            "carries a name or a password",
+        ),
+        ({"kind": "drill", "webhook_url": "file:///etc/passwd"}, "webhook_url", "no https address"),
         ({"kind": "drill", "afters": ["0e8z453fk1krg"]}, "afters", "is not an argument"),
         ({"kind": "drill", "after": ["there"]}, "after", "'there' is no job id"),
         ({"kind": "drill", "args": {"stepz": 1}}, "stepz", "Did you mean 'steps'?"),
