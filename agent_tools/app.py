@@ -423,6 +423,8 @@ class Backburner:
         asks = await self.open_asks(jobs)
         after = [job.id for job in jobs if job.waiting_for == "jobs"]
         parents = await self._store.parents(tenant, after) if after else {}
+        kinds = {job.kind for job in jobs if job.status == "queued"}
+        limits = {kind: await self._store.limit(tenant, kind) for kind in kinds}
         return {
             job.id: Standing(
                 reasons.why(
@@ -433,6 +435,7 @@ class Backburner:
                     asks=asks.get(job.id, ()),
                     parents=parents.get(job.id, ()),
                     eta=etas.get(job.id),
+                    limit=limits.get(job.kind),
                 ),
                 etas.get(job.id),
             )

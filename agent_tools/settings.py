@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     max_jobs: int = Field(
         10, alias="BACKBURNER_MAX_JOBS", ge=1, le=1000, description="jobs that one worker runs at once"
     )
+    max_running_per_kind: int | None = Field(
+        None,
+        alias="BACKBURNER_MAX_RUNNING_PER_KIND",
+        ge=1,
+        description="how many jobs of one kind run at once in a tenant, where the kind says nothing else; unset: as many as there are slots",
+    )
     lease_s: float = Field(
         15, alias="BACKBURNER_LEASE_S", ge=0.5, le=600, description="how long a silent worker keeps its jobs"
     )

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
 from agent_tools.jobs.eta import Place
 from agent_tools.jobs.files import UploadedFile
-from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
+from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Limit, Worker
 from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.runs import Run, run_of
 from agent_tools.jobs.upload_store import Kept
@@ -462,6 +462,10 @@ class DoorStore:
         for row in found:
             runs[row["kind"]].append(run_of(row["run"]))
         return runs, found[0]["now"] if found else None
+
+    async def limit(self, tenant: int, kind: str) -> Limit:
+        """How many of a kind may run at once, and how many do."""
+        return Limit(**(await self._read(tenant, queries()["limit"], {"kind": kind}))[0])
 
     async def now(self, tenant: int) -> datetime:
         """The database's clock."""

@@ -475,16 +475,41 @@ CREATE OR REPLACE FUNCTION announce_worker(batch jsonb) RETURNS bigint LANGUAGE 
 DECLARE
   the_worker bigint;
 BEGIN
-  INSERT INTO workers (name, host, pid, queues, kinds, unavailable, max_jobs)
-  SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs
-    FROM jsonb_to_record(batch) AS w (name text, host text, pid int, queues text[], kinds text[], unavailable jsonb, max_jobs int)
+  INSERT INTO workers (name, host, pid, queues, kinds, unavailable, max_jobs, at_once)
+  SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, coalesce(w.at_once, '{}')
+    FROM jsonb_to_record(batch) AS w (name text, host text, pid int, queues text[], kinds text[], unavailable jsonb, max_jobs int, at_once jsonb)
   RETURNING id INTO the_worker;
   RETURN the_worker;
 END $$;
 
+-- Of the jobs of a claim, those for which there is room: of their kind fewer run in their tenant than may. Who counts
+-- waits until whoever counts the same has claimed, and then, by a statement of its own, sees what that one took.
+CREATE OR REPLACE FUNCTION with_room(batch jsonb) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  ids constant text[] := ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs'));
+BEGIN
+  PERFORM pg_advisory_xact_lock(locks.key)
+     FROM (SELECT DISTINCT hashtextextended(format('%s/%s', j.tenant_id, j.kind), 20) AS key
+             FROM jobs j LEFT JOIN limits l ON l.tenant_id = j.tenant_id AND l.kind = j.kind
+            WHERE j.id = ANY (ids) AND j.status = 'queued' AND coalesce(l.max_running, (batch #>> ARRAY['kinds', j.kind, 'at_once'])::int) IS NOT NULL
+            ORDER BY 1) AS locks;
+  RETURN ARRAY(
+    WITH wanted AS (
+      SELECT j.id, j.tenant_id, j.kind, coalesce(l.max_running, (batch #>> ARRAY['kinds', j.kind, 'at_once'])::int) AS most,
+             row_number() OVER (PARTITION BY j.tenant_id, j.kind ORDER BY j.priority DESC, j.created_at, j.id) AS place
+        FROM jobs j LEFT JOIN limits l ON l.tenant_id = j.tenant_id AND l.kind = j.kind
+       WHERE j.id = ANY (ids) AND j.status = 'queued' AND j.run_after <= now() AND batch -> 'kinds' ? j.kind
+    ), counted AS (
+      SELECT of.tenant_id, of.kind, (SELECT count(*) FROM jobs r WHERE r.tenant_id = of.tenant_id AND r.status = 'running' AND r.kind = of.kind) AS running
+        FROM (SELECT DISTINCT w.tenant_id, w.kind FROM wanted w WHERE w.most IS NOT NULL) AS of
+    )
+    SELECT w.id FROM wanted w LEFT JOIN counted c ON c.tenant_id = w.tenant_id AND c.kind = w.kind
+     WHERE w.most IS NULL OR c.running + w.place <= w.most);
+END $$;
+
 -- queued → running. Only what is due and of a kind this worker announced. A job that has crashed before runs beside no
--- other such job of this worker, so at most one a claim: poison takes no neighbours along. Refused for
--- that, it is rung again by the sweep. An attempt that goes on after a wait is not told of as begun: it began before.
+-- other such job of this worker, so at most one a claim: poison takes no neighbours along. Refused for that, or for want of
+-- room, it is rung again by the sweep. An attempt that goes on after a wait is not told of as begun: it began before.
 CREATE OR REPLACE FUNCTION claim_jobs(batch jsonb)
   RETURNS TABLE (id text, tenant_id bigint, kind text, title text, args jsonb, fence bigint, attempt int, timeout_s float8,
                  waiting_on text, waited_s float8)
@@ -493,11 +518,21 @@ CREATE OR REPLACE FUNCTION claim_jobs(batch jsonb)
 DECLARE
   the_worker constant bigint := (batch ->> 'worker')::bigint;
   lease constant interval := make_interval(secs => (batch ->> 'lease_s')::float8);
+  ids text[] := ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs'));
 BEGIN
+  IF jsonb_path_exists(batch, '$.kinds.*.at_once ? (@ != null)') OR EXISTS (SELECT FROM limits) THEN
+    ids := with_room(batch);
+    UPDATE jobs j SET rung_at = NULL
+      FROM (SELECT q.id FROM jobs q
+             WHERE q.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs'))) AND q.id <> ALL (ids)
+               AND q.status = 'queued' AND q.run_after <= now() AND batch -> 'kinds' ? q.kind
+             ORDER BY q.id FOR NO KEY UPDATE SKIP LOCKED) AS refused
+     WHERE j.id = refused.id;
+  END IF;
   RETURN QUERY
   WITH free AS MATERIALIZED (
     SELECT j.id, j.kind, j.crashes, j.attempt FROM jobs j
-     WHERE j.id = ANY (ARRAY(SELECT jsonb_array_elements_text(batch -> 'jobs')))
+     WHERE j.id = ANY (ids)
        AND j.status = 'queued' AND j.run_after <= now() AND batch -> 'kinds' ? j.kind
      ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED  -- a create of what comes after it does not hide it
   ), crashed AS MATERIALIZED (
@@ -777,6 +812,11 @@ DECLARE
   calm constant bigint := (SELECT count(*) FROM workers w
                             WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute'
                               AND NOT EXISTS (SELECT FROM jobs r WHERE r.worker_id = w.id AND r.status = 'running' AND r.crashes > 0));
+  -- Of these only so many are rung as there is room for: all others would be refused, again and again.
+  at_once constant jsonb := (SELECT coalesce(jsonb_object_agg(a.kind, a.most), '{}')
+                               FROM (SELECT e.key AS kind, min(e.value::int) AS most FROM workers w, jsonb_each_text(w.at_once) AS e
+                                      WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute' GROUP BY e.key) AS a);
+  limited constant text[] := ARRAY(SELECT jsonb_object_keys(at_once) UNION SELECT l.kind FROM limits l);
 BEGIN
   IF batch ? 'jobs' THEN
     RETURN QUERY
@@ -791,14 +831,28 @@ BEGIN
     WITH due AS (
       SELECT q.id FROM jobs q
        WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (known) AND q.crashes = 0
+         AND q.kind <> ALL (limited)
        ORDER BY q.run_after LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ), with_room AS MATERIALIZED (
+      SELECT w.tenant_id, w.kind,
+             coalesce(l.max_running, (at_once ->> w.kind)::int, 1000)
+             - (SELECT count(*) FROM jobs r WHERE r.tenant_id = w.tenant_id AND r.status = 'running' AND r.kind = w.kind) AS room
+        FROM (SELECT DISTINCT q.tenant_id, q.kind FROM jobs q
+               WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (limited) AND q.kind = ANY (known)) AS w
+             LEFT JOIN limits l ON l.tenant_id = w.tenant_id AND l.kind = w.kind
+    ), next AS (
+      SELECT n.id FROM with_room w
+             CROSS JOIN LATERAL (
+               SELECT q.id FROM jobs q
+                WHERE q.tenant_id = w.tenant_id AND q.kind = w.kind AND q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.crashes = 0
+                ORDER BY q.priority DESC, q.created_at LIMIT greatest(w.room, 0) FOR UPDATE SKIP LOCKED) AS n
     ), crashed AS (
       SELECT q.id FROM jobs q
        WHERE q.status = 'queued' AND q.rung_at IS NULL AND q.run_after <= now() AND q.kind = ANY (known) AND q.crashes > 0
        ORDER BY q.run_after LIMIT calm FOR UPDATE SKIP LOCKED
     )
     UPDATE jobs j SET rung_at = now(), dispatch = j.dispatch + 1
-     WHERE j.id IN (SELECT due.id FROM due UNION ALL SELECT crashed.id FROM crashed)
+     WHERE j.id IN (SELECT due.id FROM due UNION ALL SELECT next.id FROM next UNION ALL SELECT crashed.id FROM crashed)
     RETURNING j.id, j.tenant_id, j.queue, j.priority, j.dispatch;
   END IF;
 END $$;
@@ -1013,6 +1067,6 @@ GRANT EXECUTE ON FUNCTION current_tenant(), lock_with_dependants(text[]), look_a
   TO backburner_door, backburner_hands;
 GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request(bytea, text, text), cancel_jobs(jsonb), organise_jobs(jsonb),
   call_webhooks(jsonb), answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
-GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
+GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), with_room(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
   nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), take_turn(jsonb), sign_in(jsonb),
   take_notices(jsonb), told_notices(jsonb) TO backburner_hands;

@@ -61,6 +61,8 @@ class Hands:
             kind.name: why for kind in installed.values() if (why := kind.missing(os.environ))
         } | installed.broken
         self.kinds = Kinds(kind for kind in installed.values() if kind.name not in self.unavailable)
+        limits = {kind.name: kind.at_once or settings.max_running_per_kind for kind in self.kinds.values()}
+        self.at_once = {name: most for name, most in limits.items() if most}
         self.store, self.bell, self.threads = store, the_bell, threads
         self.artifacts = ArtifactStore(settings.artifacts)
         self.uploads = UploadStore(settings.artifacts)
@@ -170,6 +172,11 @@ class Hands:
         self._changed.update(jobs)
         self._news.set()
 
+    def ring_next(self, kind: str) -> None:
+        """Where only so many of a kind run at once, one has just made room for the next."""
+        if kind in self.at_once:
+            self._awaited.set()
+
     def _attempt_ended(self, task: "asyncio.Task[None]") -> None:
         self._attempts.discard(task)
         self._check_idle()
@@ -230,7 +237,9 @@ class Hands:
     def announced_kinds(self) -> dict[str, dict[str, float]]:
         """What this worker may claim, and for how long each may run."""
         return {
-            kind.name: {"timeout_s": kind.timeout_s, "max_attempts": kind.retries + 1} for kind in self.kinds.values()
+            kind.name: {"timeout_s": kind.timeout_s, "max_attempts": kind.retries + 1}
+            | ({"at_once": self.at_once[kind.name]} if kind.name in self.at_once else {})
+            for kind in self.kinds.values()
         }
 
     def callback_url(self, job_id: str) -> str | None:
@@ -248,6 +257,7 @@ class Hands:
             "kinds": sorted(self.kinds),
             "unavailable": self.unavailable,
             "max_jobs": self.max_jobs,
+            "at_once": self.at_once,
         }
 
     async def hear_changes(self) -> None:
@@ -264,7 +274,7 @@ class Hands:
             await self.bell.tell(Changes(jobs=list(changed)))
 
     async def wake_dependants(self) -> None:
-        """Begin what came after a job that has just ended here; without this the sweep does, a moment later."""
+        """Begin what came after a job that has just ended here, or has room now; without this the sweep does, a moment later."""
         while True:
             await self._awaited.wait()
             self._awaited.clear()

@@ -176,6 +176,7 @@ async def settle(hands: "Hands", claim: Claim, ending: Ending) -> str:
         row = _row(hands, claim, refused, [])
         status = await _write(hands, row)
     hands.tell([claim.id])
+    hands.ring_next(claim.kind)
     if status is None:
         # Once more with open eyes: a commit whose reply was lost is our own. Either way nothing is deleted.
         look = await _look(hands, claim)

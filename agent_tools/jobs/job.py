@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_tools.jobs.errors import JobNotFound
 from agent_tools.jobs.runs import SoFar
@@ -170,6 +170,18 @@ class Job:
     waiting_since: datetime | None = None
     look_at: datetime | None = None
     """Waiting: when it is looked at again; None: not before something happens."""
+
+
+class Limit(NamedTuple):
+    """How many jobs of a kind may run at once in a tenant (None: as many as there are slots), and how many do."""
+
+    most: int | None
+    running: int
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the next one has to wait."""
+        return self.most is not None and self.running >= self.most
 
 
 @dataclass(frozen=True)

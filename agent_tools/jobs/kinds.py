@@ -55,6 +55,7 @@ class Kind:
     aliases: tuple[str, ...]
     agent: bool
     keep_days: int | None
+    at_once: int | None
     example: Mapping[str, Any] | None
     labels: tuple[str, ...] = ()
     """Arguments that are labels of the job, too."""
@@ -139,6 +140,7 @@ def job_kind(
     aliases: Iterable[str] = (),
     agent: bool = True,
     keep: int | None = None,
+    at_once: int | None = None,
     example: Mapping[str, Any] | None = None,
     check: Check | None = None,
     labels: Iterable[str] = (),
@@ -149,7 +151,8 @@ def job_kind(
     The docstring is what agents read, the parameters after `job` are the schema. `timeout` counts one attempt's
     running time. `retries` is how many further attempts follow an error. `usually` says how long it takes until
     there are samples. `needs` lists settings and modules it cannot run without. `agent=False` hides it from
-    agents. `keep` is for how many days finished jobs are kept; None: the installation's rule. `example` is a set of
+    agents. `keep` is for how many days finished jobs are kept; None: the installation's rule. `at_once` is how many
+    run at once in a tenant; None: the installation's rule, which is as many as there are slots. `example` is a set of
     arguments that works, shown to an agent whose call did not. `check` is a rule across arguments: it gets all of them,
     validated, as attributes, and raises ValueError with a sentence. `labels` names arguments that label the job, too: by them
     it is listed, and found by later jobs. `anew` is for what may mean something else each time, such as a message: one that
@@ -182,6 +185,7 @@ def job_kind(
             aliases=tuple(aliases),
             agent=agent,
             keep_days=keep,
+            at_once=at_once,
             example=example,
             labels=tuple(labels),
             anew=anew,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from agent_tools.jobs.asks import Ask, Parent
 from agent_tools.jobs.eta import Eta, Span
-from agent_tools.jobs.job import Job, JobStatus, Worker
+from agent_tools.jobs.job import Job, JobStatus, Limit, Worker
 
 PARENT_FAILED = "parent_failed"
 """Code of the error of a job that was cancelled because of one before it (machine.sql says the same)."""
@@ -48,14 +48,15 @@ def why(
     asks: Sequence[Ask] = (),
     parents: Sequence[Parent] = (),
     eta: Eta | None = None,
+    limit: Limit | None = None,
 ) -> str:
     """One sentence, or two: what the job waits for, and what would help.
 
-    `ahead` are due jobs before it in its queue, `asks` its open questions, `parents` the jobs that it comes after.
+    `limit` is its kind's, `ahead` are due jobs before it in its queue, `asks` its open questions, `parents` the jobs that it comes after.
     """
     match job.status:
         case JobStatus.QUEUED:
-            stands = _queued(job, now, [worker for worker in workers if worker.is_alive], ahead)
+            stands = _queued(job, now, [worker for worker in workers if worker.is_alive], ahead, limit)
             return f"{stands[:-1]}; done in {about(eta.left.mid_s)}." if eta else stands
         case JobStatus.RUNNING:
             return _running(job, now, eta)
@@ -149,7 +150,7 @@ def short(text: str) -> str:
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1].rstrip()}…"
 
 
-def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int) -> str:
+def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int, limit: Limit | None) -> str:
     if job.run_after > now:
         when = duration((job.run_after - now).total_seconds())
         if job.errors and job.error:
@@ -167,6 +168,8 @@ def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int) -> str
     serving = [worker for worker in able if job.queue in worker.queues]
     if not serving:
         return f"{since}: no worker alive serves the queue '{job.queue}'. Set BACKBURNER_QUEUES={job.queue} for one."
+    if limit and limit.is_reached:
+        return f"{since}: {limit.running} of {limit.most} '{job.kind}' jobs run, and no more do at once; {_count(ahead, 'job')} of yours before it."
     free = sum(max(worker.max_jobs - worker.running, 0) for worker in serving)
     if not free:
         slots = sum(worker.max_jobs for worker in serving)

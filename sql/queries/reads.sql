@@ -46,6 +46,12 @@ SELECT q.id, q.ahead::int, q.ahead_s, q.unknown::int, coalesce(r.jobs, 0)::int A
 -- What the last runs of every kind of the tenant took, and the clock by which jobs are claimed.
 SELECT t.kind, t.run, now() AS now FROM run_times t WHERE t.tenant_id = current_tenant() ORDER BY t.id DESC LIMIT 5000
 
+-- name: limit
+-- How many of a kind may run at once here (null: as many as there are slots), and how many do.
+SELECT coalesce((SELECT l.max_running FROM limits l WHERE l.tenant_id = current_tenant() AND l.kind = %(kind)s),
+                (SELECT min((w.at_once ->> %(kind)s)::int) FROM workers w WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute')) AS most,
+       (SELECT count(*) FROM jobs r WHERE r.tenant_id = current_tenant() AND r.status = 'running' AND r.kind = %(kind)s) AS running
+
 -- name: now
 SELECT now() AS now
 
