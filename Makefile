@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+SPEECH := .venv-speech
 PYTEST := $(BIN)/python -m pytest
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test faults check format lock bench sheets clean
+.PHONY: help setup setup-speech setup-system demo test test-speech faults check format lock bench sheets clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,15 +23,29 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup-system:  ## Install system packages that only tests need (as root): LibreOffice, Chromium, fonts
+setup-speech: $(SPEECH)/.ready  ## Make .venv-speech: the same, and what hears recordings (500 MB)
+
+$(SPEECH)/.ready: requirements-speech.txt pyproject.toml
+	@$(PYTHON) -m venv $(SPEECH)
+	@echo "Installing what hears recordings into $(SPEECH) (about two minutes) …"
+	@$(SPEECH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-speech.txt
+	@$(SPEECH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup-system:  ## Install system packages that only tests need (as root): LibreOffice, Chromium, fonts, voices
 	@sh tests/system-packages install
 
 demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
 	@$(BIN)/backburner demo $(if $(ONCE),--once)
 
-test: setup  ## Set up everything and run every test
+test: setup  ## Set up everything and run every test, those with real speech last
 	@sh tests/system-packages check
 	@$(PYTEST)
+	@$(MAKE) --no-print-directory test-speech
+
+test-speech: setup-speech  ## Only the tests with real speech, in .venv-speech
+	@sh tests/system-packages check
+	@$(SPEECH)/bin/python -m pytest -m speech
 
 faults: setup  ## Hurt an installation of its own in every way and count what is lost (about 22 min; SHORT=1: 5; SEED=n again)
 	@$(PYTEST) -m long --ignore tests/faults/test_storm.py tests/faults
@@ -60,4 +75,4 @@ bench: setup  ## Measure submit and drain beside a bare INSERT and stock arq, su
 	@$(BIN)/python -m bench.decks
 
 clean:  ## Remove what setup and tests made
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SPEECH) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -52,6 +52,8 @@ from agent_tools.requests import (
     checked_labels,
     checked_title,
     cursor_after,
+    episode_cursor_after,
+    episode_place,
     file_cursor_after,
     folded,
     hash_of,
@@ -64,7 +66,7 @@ from agent_tools.requests import (
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
 from agent_tools.webhooks import Webhooks
-from sql.door import Answered, AskFilter, DoorStore, Filter, KindStats, Moved, SubjectCount
+from sql.door import Answered, AskFilter, DoorStore, Episode, EpisodeFilter, Filter, KindStats, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
 
 MAX_BATCH = 1000
@@ -108,6 +110,13 @@ class FilePage(NamedTuple):
     """A page of uploads; `next_cursor` None: there are no more."""
 
     files: Sequence[UploadedFile]
+    next_cursor: str | None
+
+
+class EpisodePage(NamedTuple):
+    """A page of episodes; `next_cursor` None: there are no more."""
+
+    episodes: Sequence[Episode]
     next_cursor: str | None
 
 
@@ -345,6 +354,15 @@ class Backburner:
         if found is None:
             raise JobNotFound(f"There is no batch '{batch_id[:40]}'. Its id is the batch_id that its creation gave.")
         return found
+
+    async def episodes(
+        self, wanted: EpisodeFilter | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> EpisodePage:
+        """The tenant's episodes that fit, newest first; `cursor` is the page before's. Raises BadRequest for a bad one."""
+        wanted = replace(wanted or EpisodeFilter(), older_than=episode_place(cursor) if cursor else None)
+        found = await self._store.episodes(self.who.tenant, wanted, limit=limit + 1)
+        page = found[:limit]
+        return EpisodePage(page, episode_cursor_after(page[-1].at, page[-1].source) if len(found) > limit else None)
 
     async def subjects(self) -> Sequence[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None: under none."""

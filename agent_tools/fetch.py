@@ -5,12 +5,14 @@ import ipaddress
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import httpx2
 
@@ -26,6 +28,7 @@ _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 IP = IPv4Address | IPv6Address
+T = TypeVar("T")
 
 
 class NotFetched(Exception):
@@ -44,6 +47,18 @@ class Edition:
     last_modified: str = ""
 
 
+class Unreachable(NotFetched):
+    """It did not come this time; it may the next."""
+
+
+class NotTaken(NotFetched):
+    """What is there is of a type that is not wanted."""
+
+    def __init__(self, because: str, media_type: str) -> None:
+        super().__init__(because)
+        self.media_type = media_type
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What came, and what its sender says it is: `image/png`, empty when nothing was said. `url` is where it lay in the end."""
@@ -60,11 +75,48 @@ async def fetch(url: str, *, most_bytes: int, within_s: float, newer_than: Editi
     Each address on the way is judged after its name was resolved, and the connection goes to what was judged.
     """
     asked = _address(url)
+
+    async def read(answer: httpx2.Response, url: httpx2.URL) -> Fetched:
+        return await _read(answer, url, most_bytes)
+
+    return await _within(asked, within_s, read, newer_than or Edition())
+
+
+async def save(
+    url: str,
+    path: Path,
+    *,
+    most_bytes: int,
+    within_s: float,
+    takes: Callable[[str], bool] = lambda media_type: True,
+    heard: Callable[[int, int | None], None] = lambda done, of: None,
+) -> str:
+    """As `fetch`, written to a file as it comes; gives its media type. Raises NotTaken for a type that `takes` refuses.
+
+    `heard` is told how many bytes came, and of how many where the sender says so.
+    """
+    asked = _address(url)
+
+    async def write(answer: httpx2.Response, url: httpx2.URL) -> str:
+        media_type = _media_type(answer)
+        if answer.status_code == 200 and not takes(media_type):
+            raise NotTaken(f"{_named(url)} sends {media_type or 'something of no type'}.", media_type)
+        return await _write(answer, url, path, most_bytes, heard)
+
+    return await _within(asked, within_s, write, Edition())
+
+
+async def _within(
+    asked: httpx2.URL,
+    within_s: float,
+    read: Callable[[httpx2.Response, httpx2.URL], Awaitable[T]],
+    newer_than: Edition,
+) -> T:
     try:
         async with asyncio.timeout(within_s):
-            return await _follow(asked, most_bytes, newer_than or Edition())
+            return await _follow(asked, read, newer_than)
     except TimeoutError:
-        raise NotFetched(f"{_named(asked)} took longer than {within_s:g} s.") from None
+        raise Unreachable(f"{_named(asked)} took longer than {within_s:g} s.") from None
 
 
 @dataclass(frozen=True)
@@ -122,7 +174,9 @@ def _inner(ip: IPv6Address) -> IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
-async def _follow(url: httpx2.URL, most_bytes: int, newer_than: Edition) -> Fetched:
+async def _follow(
+    url: httpx2.URL, read: Callable[[httpx2.Response, httpx2.URL], Awaitable[T]], newer_than: Edition
+) -> T:
     unless = {"If-None-Match": newer_than.etag, "If-Modified-Since": newer_than.last_modified}
     headers = {name: value for name, value in unless.items() if value}
     async with _client() as client:
@@ -130,10 +184,10 @@ async def _follow(url: httpx2.URL, most_bytes: int, newer_than: Edition) -> Fetc
             try:
                 async with aclosing(await _ask(client, url, headers=headers)) as answer:
                     if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
-                        return await _read(answer, url, most_bytes)
+                        return await read(answer, url)
                     url = _address(answer.headers["location"], url)
             except httpx2.HTTPError as error:
-                raise NotFetched(f"{_named(url)} cannot be reached, or broke off ({type(error).__name__}).") from error
+                raise Unreachable(f"{_named(url)} cannot be reached, or broke off ({type(error).__name__}).") from error
     raise NotFetched(f"{_named(url)} leads on more than {MOST_REDIRECTS} times.")
 
 
@@ -217,31 +271,66 @@ def _refuse(url: httpx2.URL, ips: Sequence[IP]) -> None:
 async def _read(answer: httpx2.Response, url: httpx2.URL, most_bytes: int) -> Fetched:
     """The body, never more of it than is taken. Raises NotFetched."""
     name = _named(url)
-    if answer.status_code == 304:
-        raise NotChanged(f"{name} has nothing newer.")
-    if answer.status_code != 200:
-        raise NotFetched(f"{name} answers {answer.status_code} {answer.reason_phrase}".rstrip() + ".")
-    too_large = NotFetched(f"{name} sends more than {most_bytes / 1_000_000:g} MB, and no more is taken.")
-    length = answer.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most_bytes:
-        raise too_large
+    _length(answer, name, most_bytes)
     body = bytearray()
     async for part in answer.aiter_raw():
         body += part
         if len(body) > most_bytes:
-            raise too_large
+            raise _too_large(name, most_bytes)
     data = _unzipped(bytes(body), answer.headers.get("content-encoding", ""), most_bytes, name)
     if len(data) > most_bytes:
-        raise too_large
-    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        raise _too_large(name, most_bytes)
     edition = Edition(_header(answer, "etag"), _header(answer, "last-modified"))
-    return Fetched(data, media_type, str(url.copy_with(fragment=None)), edition)
+    return Fetched(data, _media_type(answer), str(url.copy_with(fragment=None)), edition)
 
 
 def _header(answer: httpx2.Response, name: str) -> str:
     """What can be sent back as it came; empty for anything else."""
     value = answer.headers.get(name, "").strip()
     return value if len(value) <= _LONGEST_EDITION and value.isascii() and value.isprintable() else ""
+
+
+async def _write(
+    answer: httpx2.Response, url: httpx2.URL, path: Path, most_bytes: int, heard: Callable[[int, int | None], None]
+) -> str:
+    """The body into a file, never more of it than is taken. Raises NotFetched."""
+    name = _named(url)
+    of, done = _length(answer, name, most_bytes), 0
+    if answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise NotFetched(f"{name} sends it packed, which was not asked for.")
+    with path.open("wb") as file:
+        async for part in answer.aiter_raw():
+            done += len(part)
+            if done > most_bytes:
+                raise _too_large(name, most_bytes)
+            await asyncio.to_thread(file.write, part)
+            heard(done, of)
+    return _media_type(answer)
+
+
+def _length(answer: httpx2.Response, name: str, most_bytes: int) -> int | None:
+    """How long the body says to be, where it is one and not too long. Raises NotFetched."""
+    if answer.status_code == 304:
+        raise NotChanged(f"{name} has nothing newer.")
+    if answer.status_code != 200:
+        may_pass = answer.status_code == 429 or answer.status_code >= 500
+        said = f"{name} answers {answer.status_code} {answer.reason_phrase}".rstrip() + "."
+        raise Unreachable(said) if may_pass else NotFetched(said)
+    length = answer.headers.get("content-length", "")
+    if not length.isdecimal():
+        return None
+    if int(length) > most_bytes:
+        raise _too_large(name, most_bytes)
+    return int(length)
+
+
+def _too_large(name: str, most_bytes: int) -> NotFetched:
+    return NotFetched(f"{name} sends more than {most_bytes / 1_000_000:g} MB, and no more is taken.")
+
+
+def _media_type(answer: httpx2.Response) -> str:
+    media_type: str = answer.headers.get("content-type", "")
+    return media_type.partition(";")[0].strip().lower()
 
 
 def _unzipped(data: bytes, encoding: str, most_bytes: int, name: str) -> bytes:

@@ -91,8 +91,10 @@ def _named(job: Job, name: str) -> StoredArtifact:
 
 
 def _telling(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
-    texts, pictures = filter(_is_text, artifacts), filter(_is_picture, artifacts)
-    return next(texts, None) or _overview(artifacts) or next(pictures, None) or next(iter(artifacts), None)
+    # A page is for looking at: where its words lie beside it as text, those are read.
+    texts = sorted(filter(_is_text, artifacts), key=lambda each: each.media_type.startswith("text/html"))
+    pictures = filter(_is_picture, artifacts)
+    return next(iter(texts), None) or _overview(artifacts) or next(pictures, None) or next(iter(artifacts), None)
 
 
 def _overview(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
@@ -109,7 +111,7 @@ def _is_picture(artifact: StoredArtifact) -> bool:
 
 def _text_of(path: Path, artifact: StoredArtifact) -> str:
     text = path.read_text(encoding="utf-8", errors="replace")
-    if artifact.media_type != "text/html":
+    if not artifact.media_type.startswith("text/html"):
         return text
     # For reading, not for showing: what is left is data to a model, and never becomes a page again.
     text = _TAGS.sub("", _BREAKS.sub("\n", _DROPPED.sub("", text)))

@@ -226,6 +226,20 @@ def ask_place(cursor: str) -> tuple[datetime, int]:
         raise _bad_cursor() from error
 
 
+def episode_cursor_after(at: datetime, source: str) -> str:
+    """As cursor_after, for a page of episodes."""
+    return _cursor(at, source)
+
+
+def episode_place(cursor: str) -> tuple[datetime, str]:
+    """What episode_cursor_after made. Raises BadRequest."""
+    try:
+        at, _, source = _read(cursor).partition(" ")
+        return datetime.fromisoformat(at), source
+    except ValueError as error:
+        raise _bad_cursor() from error
+
+
 def _cursor(at: datetime, last: object) -> str:
     return base64.urlsafe_b64encode(f"{at.isoformat()} {last}".encode()).decode().rstrip("=")
 

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
         description="the address under which people reach this installation, behind a proxy",
     )
     queues: Words = Field(
-        ("default",), alias="BACKBURNER_QUEUES", description="the queues that workers here serve, by comma"
+        ("default", "media"), alias="BACKBURNER_QUEUES", description="the queues that workers here serve, by comma"
     )
     kinds: Words = Field(
         (), alias="BACKBURNER_KINDS", description="the kinds switched on here, by comma; unset: all installed"
@@ -141,6 +141,15 @@ class Settings(BaseSettings):
         gt=0,
         le=3650,
         description="for how many days an upload is kept after it came or was last used, and longer where a job needs it",
+    )
+    most_media_mb: int = Field(
+        1000, alias="BACKBURNER_MEDIA_MB", ge=1, le=100_000, description="how large a recording that is fetched may be"
+    )
+    whisper_model: str = Field(
+        "",
+        alias="WHISPER_MODEL",
+        description="what hears speech: the folder of a faster-whisper model, or its name in the local cache; "
+        "unset: tiny.en of the extra 'whisper-tiny-en'",
     )
     allow_loopback: bool = Field(
         False,

@@ -105,6 +105,38 @@ class Answered(NamedTuple):
     priority: int | None
 
 
+STAGES = ("discover", "transcribe", "enrich", "render")
+"""Of an episode, in order."""
+
+
+class Episode(NamedTuple):
+    """A recording, the furthest `stage` that any job of it reached, and the newest job; `job` None: none was asked for."""
+
+    source: str
+    title: str | None
+    duration_s: float | None
+    stage: str
+    job: str | None
+    status: str | None
+    found_in: str | None
+    """The folder, feed or page that holds it, as far as that was discovered."""
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EpisodeFilter:
+    """Which episodes a list shows; None everywhere means all of the tenant's."""
+
+    stage: Sequence[str] | None = None
+    status: Sequence[str] | None = None
+    source: str | None = None
+    found_in: str | None = None
+    unasked: bool = False
+    """Only those that no job was asked for."""
+    older_than: tuple[datetime, str] | None = None
+    """Where the page before ended: the last one's `at` and source."""
+
+
 @dataclass(frozen=True)
 class AskFilter:
     """Which questions a list shows; the defaults mean all of the tenant's that are open."""
@@ -245,6 +277,22 @@ class DoorStore:
         where, parameters = _where(wanted)
         text = f"{queries()['job_columns']} {where} ORDER BY j.created_at DESC, j.id DESC LIMIT %(limit)s"
         return [rows.job(row) for row in await self._read(tenant, text, {**parameters, "limit": limit})]
+
+    async def episodes(self, tenant: int, wanted: EpisodeFilter, *, limit: int) -> list[Episode]:
+        """The tenant's episodes that fit, newest first."""
+        older_at, older_source = wanted.older_than or (None, None)
+        parameters = {
+            "stages": list(STAGES),
+            "stage": list(wanted.stage) if wanted.stage else None,
+            "status": list(wanted.status) if wanted.status else None,
+            "source": wanted.source,
+            "found_in": wanted.found_in,
+            "unasked": wanted.unasked,
+            "older_at": older_at,
+            "older_source": older_source,
+            "limit": limit,
+        }
+        return [Episode(**row) for row in await self._read(tenant, queries()["episodes"], parameters)]
 
     async def asks(self, tenant: int, wanted: AskFilter, *, limit: int = 100) -> list[Ask]:
         """The tenant's questions that fit, the oldest first."""

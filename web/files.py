@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from agent_tools import page_scripts
 from agent_tools.app import Backburner
 from web.signing import signed_in
 
@@ -63,7 +64,15 @@ async def sent(request: Request, path: Path, name: str, media_type: str, sha256:
     )
 
 
+def own_script(media_type: str) -> str:
+    """The script of ours that a page says it carries; empty: none, and then nothing in it may run."""
+    _, _, name = media_type.partition("; script=")
+    return name if _bare(media_type) == "text/html" and name in page_scripts.known() else ""
+
+
 def _policy(media_type: str) -> str:
+    if name := own_script(media_type):
+        return f"sandbox allow-scripts; script-src {page_scripts.source_of(name)}; {SANDBOX.removeprefix('sandbox; ')}"
     # Browsers show PDFs in a viewer of their own, which does not start in a sandbox.
     return SANDBOX.removeprefix("sandbox; ") if _bare(media_type) == "application/pdf" else SANDBOX
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agent_tools.jobs.job import COMPLETED, Event, Job, StoredArtifact
+from web.files import own_script
 from web.shelf import UNORGANISED, title
 from web.words import STATUS_WORDS, Moment, artifact_href, moment, size, sort_of, type_word
 
@@ -33,6 +34,8 @@ class Shown:
     word: str
     text: str = ""
     is_cut: bool = False
+    runs: bool = False
+    """A page that carries a script of ours."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def _shown(job: Job, artifact: StoredArtifact, sort: str, texts: Mapping[str, tu
         word=type_word(artifact),
         text=text,
         is_cut=is_cut,
+        runs=bool(own_script(artifact.media_type)),
     )
 
 

@@ -2,8 +2,11 @@
 
 import importlib.util
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, create_model, model_validator
@@ -11,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, create_model, model_validator
 RESERVED = frozenset({"subject", "title", "labels", "again"})
 """Argument names that every job has of its own."""
 _OFF = frozenset({"", "0", "false", "no", "off"})
+_PACKAGE = re.compile(r"[\w.-]+")
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
 
 Mark = TypeVar("Mark")
 Check = Callable[[Any], None]
@@ -74,15 +79,35 @@ def read_signature(
 def lack(needs: Iterable[str], environment: Mapping[str, str]) -> str | None:
     """The first of these needs that is not met, as a sentence; None when all are.
 
-    A need in capitals is an environment variable that must be set, of `A|B` one; `module:name` must be importable.
+    A need in capitals is an environment variable that must be set; `module:name` must be importable; of `one|other`
+    either will do.
     """
     for need in needs:
-        if need.startswith("module:"):
-            module = need.removeprefix("module:")
-            if not _is_installed(module):
-                return f"The Python package '{module}' is not installed."
-        elif all(environment.get(name, "").lower() in _OFF for name in need.split("|")):
-            return " ".join(f"{name} is not set." for name in need.split("|"))
+        lacks = [_lack(each, environment) for each in need.split("|")]
+        if all(lacks):
+            return " ".join(lacks)
+    return None
+
+
+def _lack(need: str, environment: Mapping[str, str]) -> str:
+    if not need.startswith("module:"):
+        return f"{need} is not set." if environment.get(need, "").lower() in _OFF else ""
+    module = need.removeprefix("module:")
+    if _is_installed(module):
+        return ""
+    extra = _extra_with(module)
+    return f"The Python package '{module}' is not installed" + (
+        f": pip install 'backburner[{extra}]'." if extra else "."
+    )
+
+
+def _extra_with(module: str) -> str | None:
+    """The extra of ours that brings the module; None where none does."""
+    with suppress(PackageNotFoundError):
+        for requirement in requires("backburner") or ():
+            name, extra = _PACKAGE.match(requirement), _EXTRA.search(requirement)
+            if name and extra and name[0].replace("-", "_").lower() == module and extra[1] != "dev":
+                return extra[1]
     return None
 
 

@@ -106,6 +106,31 @@ class ListQuery(Wanted):
     cursor: str | None = Field(None, description="next_cursor of the page before.")
 
 
+Stage = Literal["discover", "transcribe", "enrich", "render"]
+
+
+class EpisodesQuery(Asked):
+    """Which page of which episodes."""
+
+    stage: list[Stage] = Field([], description="Any of these; discover: known, and not transcribed.")
+    status: list[Status] = Field([], description="Of its newest job, any of these.")
+    source: str | None = Field(None, max_length=2000, description="Only this one.")
+    found_in: str | None = Field(
+        None, max_length=2000, description="Only what this folder, feed or page was found to hold."
+    )
+    unasked: bool = Field(False, description="Only those that no job was asked for yet.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, description="next_cursor of the page before.")
+
+
+class Discover(Asked):
+    """Where to look for recordings."""
+
+    source: str = Field(
+        max_length=2000, description="A folder (file:NAME/), a feed, or a page.", examples=["file:shows/"]
+    )
+
+
 class Filing(Asked):
     """What to change about a job; what is not named stays."""
 

@@ -157,6 +157,28 @@ class Jobs(Reply):
     next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
 
 
+class Episode(Reply):
+    """A recording, and how far it is."""
+
+    source: str = Field(description="What to create an episode with.")
+    title: str | None = None
+    duration_s: float | None = None
+    stage: Literal["discover", "transcribe", "enrich", "render"] = Field(
+        description="The furthest that a job of it reached."
+    )
+    job_id: str | None = Field(None, description="Its newest job; absent: none was asked for.")
+    status: JobStatus | None = Field(None, description="Of that job.")
+    found_in: str | None = Field(None, description="The folder, feed or page that holds it.")
+    at: datetime = Field(description="When that job was asked for, else when it was found.")
+
+
+class Episodes(Reply):
+    """A page of episodes, newest first."""
+
+    episodes: list[Episode]
+    next_cursor: str | None = Field(description="Send it back as `cursor`; null: this was the last page.")
+
+
 class Batch(Reply):
     """Jobs that were created together, in the order in which they were sent."""
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from agent_tools.jobs import callbacks
-from web.api import artifacts, asks, catalogue, events, files, health, jobs, replies, webhooks
+from web.api import artifacts, asks, catalogue, episodes, events, files, health, jobs, replies, webhooks
 from web.api.openapi import document
 from web.api.operation import NOTHING, PREFIX, Caller, Content, Operation, json_of
 from web.api.problems import HANDLERS
@@ -70,6 +70,8 @@ OPERATIONS: Sequence[Operation] = (
     Operation("GET", f"{PREFIX}/kinds", catalogue.list_kinds, {200: json_of(replies.Kinds)}, _READ),
     Operation("GET", f"{PREFIX}/subjects", catalogue.list_subjects, {200: json_of(replies.Subjects)}, _READ),
     Operation("GET", f"{PREFIX}/stats", catalogue.read_stats, {200: json_of(replies.Stats)}, _READ),
+    Operation("GET", f"{PREFIX}/episodes", episodes.list_episodes, {200: json_of(replies.Episodes)}, _READ),
+    Operation("POST", f"{PREFIX}/episodes/discover", episodes.discover_episodes, {202: _JOB}, _CREATE, _CONFLICT),
     Operation("POST", f"{callbacks.PATH}/{{job}}/{{proof}}", asks.call_back, {202: NOTHING}, refuses=frozenset({413, 503})),
     Operation("GET", "/healthz", health.healthz, {200: json_of(replies.Health)}),
     Operation("GET", "/readyz", health.readyz, {200: json_of(replies.Readiness), 503: json_of(replies.Readiness)}),

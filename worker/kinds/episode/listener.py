@@ -1,0 +1,41 @@
+"""The process that listens: a Whisper model over one recording, a word for each few seconds heard."""
+
+import os
+from typing import Any
+
+from worker.kinds.episode import child
+
+
+def main() -> None:
+    """Listen to what is given on the standard input."""
+    given, say = child.begin()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a model is here or it is not
+    from faster_whisper import WhisperModel  # noqa: PLC0415 - after what it reads of the environment
+
+    try:
+        model = WhisperModel(
+            given["model"], device="auto", compute_type="int8", cpu_threads=given["threads"], local_files_only=True
+        )
+    except Exception as error:  # whatever a folder that is no model makes it say
+        say(wrong=_first_sentence(error))
+        return
+    language = given["language"]
+    if language and language not in model.supported_languages:
+        say(wrong="language" if model.model.is_multilingual else "english")
+        return
+    # Without the text before: a small model that has lost the thread repeats it to the end.
+    heard, about = model.transcribe(
+        given["audio"], language=language, beam_size=5, vad_filter=True, condition_on_previous_text=False
+    )
+    say(language=about.language)
+    for segment in heard:
+        say(start=segment.start, end=segment.end, text=segment.text)
+
+
+def _first_sentence(error: Any) -> str:
+    said = " ".join(str(error).split()).partition(". ")[0]
+    return (said or type(error).__name__)[:200].rstrip(".")
+
+
+if __name__ == "__main__":
+    main()
