@@ -38,7 +38,12 @@ def test_variables_that_are_not_ours_are_not_taken_for_ours(monkeypatch: pytest.
     settings = Settings.read()
 
     assert settings.home != tmp_path
-    assert (settings.port, settings.queues, settings.kinds, settings.log_level) == (8808, ("default",), (), "INFO")
+    assert (settings.port, settings.queues, settings.kinds, settings.log_level) == (
+        8808,
+        ("default", "media"),
+        (),
+        "INFO",
+    )
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,8 @@ def statement(text: str, batch: Mapping[str, Any] | None) -> set[str]:
     outcomes = {
         str(job["outcome"]) for job in (batch or {}).get("jobs", ()) if isinstance(job, dict) and "outcome" in job
     }
-    return {name, *(f"{name} {outcome}" for outcome in outcomes)}
+    steps = {f"{name} {(batch or {})['name']}"} if name == "record_step" and batch else set()
+    return {name, *steps, *(f"{name} {outcome}" for outcome in outcomes)}
 
 
 def doom_calls(doom: Doom) -> None:

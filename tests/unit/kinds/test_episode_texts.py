@@ -228,7 +228,7 @@ def test_a_feed_lists_what_it_encloses() -> None:
             {"source": "file:a.mp3", "target_stage": "published"},
             "target_stage: input should be 'discover', 'transcribe', 'enrich' or 'render'",
         ),
-        ({"source": "file:a.mp3", "quality": "4k"}, "quality: input should be 'audio', '360p'"),
+        ({"source": "file:a.mp3", "quality": "4k"}, "quality: is none that is known: audio, 360p"),
     ],
 )
 def test_what_is_wrong_is_said_at_the_door(args: dict[str, object], said: str) -> None:

@@ -11,12 +11,16 @@ _STAGES = {
     "discovered": "discover", "transcribed": "transcribe", "transcribing": "transcribe",
     "enriched": "enrich", "rendered": "render",
 }  # fmt: skip
+_QUALITIES = ("audio", "360p", "480p", "720p", "1080p")
+MOST_SOURCE = 2000
 _SOURCE = re.compile(r"(https?://[^\s/]+\S*|file:.+|upload:.+)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
 
 
 def _known(source: str) -> str:
     source = source.strip()
+    if len(source) > MOST_SOURCE:
+        raise ValueError(f"has {len(source)} characters; at most {MOST_SOURCE} are taken.")
     if not _SOURCE.fullmatch(source):
         raise ValueError(
             "is nothing that can be listened to. Give an https address, file:NAME below the folder of BACKBURNER_FILES, "
@@ -32,6 +36,13 @@ def _code(language: str | None) -> str | None:
     if not _LANGUAGE.fullmatch(language.strip()):
         raise ValueError("is no code of a language, such as en or de. Leave it out to have it heard.")
     return language.strip().lower().partition("-")[0]
+
+
+def _height(quality: str) -> str:
+    quality = quality.strip().lower()
+    if quality not in _QUALITIES:
+        raise ValueError(f"is none that is known: {', '.join(_QUALITIES)}.")
+    return quality
 
 
 def _ours(stage: object) -> object:
@@ -53,28 +64,23 @@ async def episode(
         str,
         AfterValidator(_known),
         Field(
-            max_length=2000,
-            description="https address of a media file or of a page with a video, file:NAME, or upload:ID. "
-            "To discover: also a folder (file:NAME/) or a feed.",
+            description="https address of media or of a video's page, file:NAME or upload:ID; to discover also a folder or feed."
         ),
     ],
     target_stage: Annotated[
         Literal["discover", "transcribe", "enrich", "render"],
         BeforeValidator(_ours),
-        Field(description="Where to stop. discover only lists what is there."),
+        Field(description="discover only lists what is there."),
     ] = "render",
-    language: Annotated[
-        str | None, AfterValidator(_code), Field(description="Such as en; default: as it is heard.")
-    ] = None,
+    language: Annotated[str | None, AfterValidator(_code), Field(description="Such as en.")] = None,
     quality: Annotated[
-        Literal["audio", "360p", "480p", "720p", "1080p"],
-        Field(description="Other than audio: keep the video, too."),
+        str, AfterValidator(_height), Field(description="Such as 720p: keeps the video, too.")
     ] = "audio",
-    force_reprocess: Annotated[bool, Field(description="Take over no stage that an earlier job did alike.")] = False,
+    force_reprocess: bool = False,
 ) -> Result:
-    """Transcribe a recording or video, summarise it in chapters, and make a page to listen and read along.
+    """Transcribe a recording or video, summarise it, and make a page to listen and read along.
 
-    Takes about a quarter of its length. Gives the page, the text as Markdown, SRT, VTT and JSON, and the sound.
+    Takes about a quarter of its length.
     """
     from worker.kinds.episode.make import Wish, make_episode  # noqa: PLC0415 - loaded only where episodes are made
 

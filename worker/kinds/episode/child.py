@@ -82,6 +82,6 @@ def begin() -> tuple[dict[str, Any], Callable[..., None]]:
 
 
 def _end_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not by sys.stdin: its lock, held at the end, would abort this process
         pass
     os._exit(0)

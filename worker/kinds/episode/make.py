@@ -37,11 +37,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class Recording:
-    """A file to listen to. `known_as`: what is in it."""
+    """A file to listen to. `known_as`: what is in it; `title`: what its page calls it, empty where none does."""
 
     path: Path
     known_as: str
-    title: str
+    name: str
+    title: str = ""
     captions: Artifact | None = None
     language: str = ""
 
@@ -65,7 +66,7 @@ async def make_episode(job: JobContext, wish: Wish) -> Result:
 
     taken = await job.step("audio", take, recording.known_as, fresh, reuse=_address(fresh, recording, "audio-1"))
     audio, heard = taken["audio"], sound.Heard.model_validate(taken["heard"])
-    title = job.title or recording.title or heard.title
+    title = job.title or recording.title or heard.title or listing.title_of(recording.name)
     transcript = await _transcript(job, wish, recording, audio, heard, fresh)
     about = Episode(
         title=title, source=wish.source, duration_s=heard.duration_s, transcript=transcript, peaks=heard.peaks
@@ -120,7 +121,7 @@ async def _recording(job: JobContext, wish: Wish, here: Path | None) -> Recordin
                 f"{wish.source} is a folder. Call it with target_stage='discover' to have its recordings listed, then create an "
                 "episode for each."
             )
-        return Recording(here, await source.digest(here), listing.title_of(here.name))
+        return Recording(here, await source.digest(here), here.name)
 
     async def get(url: str, quality: str, language: str | None, _: str) -> dict[str, Any]:
         return dict(await fetch.fetched(job, url, quality, language))
@@ -128,8 +129,8 @@ async def _recording(job: JobContext, wish: Wish, here: Path | None) -> Recordin
     fresh = job.id if wish.fresh else ""
     got = await job.step("fetch", get, wish.source, wish.quality, wish.language, fresh)
     media = got["media"]
-    title = got["title"] or listing.title_of(media.name)
-    return Recording(_path(media), await source.digest(_path(media)), title, got["captions"], got["language"])
+    known_as = await source.digest(_path(media))
+    return Recording(_path(media), known_as, media.name, got["title"], got["captions"], got["language"])
 
 
 # --------------------------------------------------------------------------------------------------------- transcribe
