@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SPEECH := .venv-speech
+SITE   := python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 PYTEST := $(BIN)/python -m pytest
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
@@ -23,13 +24,14 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup-speech: $(SPEECH)/.ready  ## Make .venv-speech: the same, and what hears recordings (500 MB)
+setup-speech: $(SPEECH)/.ready  ## Make .venv-speech: what is in .venv, and what hears recordings
 
-$(SPEECH)/.ready: requirements-speech.txt pyproject.toml
-	@$(PYTHON) -m venv $(SPEECH)
-	@echo "Installing what hears recordings into $(SPEECH) (about two minutes) …"
-	@$(SPEECH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-speech.txt
-	@$(SPEECH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# It looks into .venv for all that is there, and holds only what is not.
+$(SPEECH)/.ready: $(READY) requirements-speech.txt
+	@$(PYTHON) -m venv --without-pip $(SPEECH)
+	@echo "import site; site.addsitedir('$$($(BIN)/$(SITE))')" > "$$($(SPEECH)/bin/$(SITE))/backburner-venv.pth"
+	@echo "Installing what hears recordings into $(SPEECH) (about a minute) …"
+	@$(BIN)/python -m pip --python $(SPEECH)/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-speech.txt
 	@touch $@
 
 setup-system:  ## Install system packages that only tests need (as root): LibreOffice, Chromium, fonts, voices

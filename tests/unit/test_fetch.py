@@ -13,7 +13,19 @@ from pathlib import Path
 import pytest
 
 from agent_tools import fetch as fetching
-from agent_tools.fetch import Edition, Fetched, NotChanged, NotFetched, fetch, is_public, post, refuse_unaskable
+from agent_tools.fetch import (
+    Edition,
+    Fetched,
+    NotChanged,
+    NotFetched,
+    NotTaken,
+    Unreachable,
+    fetch,
+    is_public,
+    post,
+    refuse_unaskable,
+    save,
+)
 
 Answer = Callable[[bytes], bytes | Awaitable[bytes]]
 Resolver = Callable[[dict[str, list[str]]], list[str]]
@@ -380,3 +392,58 @@ def test_some_addresses_are_refused_without_looking_them_up(names: Resolver, url
         refuse_unaskable(url)
     refuse_unaskable("https://hooks.example/hook")
     assert asked == []
+
+
+# ------------------------------------------------------------------------------------------------------- to a file
+
+
+async def test_what_is_large_is_written_to_a_file_as_it_comes(loopback: None, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    async with serving(
+        lambda _: response(b"x" * 300_000, content_type="audio/mpeg; a=b", content_length="300000")
+    ) as port:
+        media_type = await save(
+            f"http://127.0.0.1:{port}/a",
+            tmp_path / "a",
+            most_bytes=300_000,
+            within_s=5,
+            heard=lambda *done: told.append(done),
+        )
+
+    assert (media_type, (tmp_path / "a").stat().st_size) == ("audio/mpeg", 300_000)
+    assert told[-1] == (300_000, 300_000)
+
+
+async def test_what_is_of_another_type_or_too_large_is_not_written(loopback: None, tmp_path: Path) -> None:
+    async def saved(answer: bytes) -> str:
+        async with serving(lambda _: answer) as port:
+            await save(
+                f"http://127.0.0.1:{port}/a",
+                tmp_path / "a",
+                most_bytes=1000,
+                within_s=5,
+                takes=lambda media: media == "audio/mpeg",
+            )
+        return "saved"
+
+    with pytest.raises(NotTaken, match=r"127.0.0.1 sends text/html\.") as other:
+        await saved(response(b"<html>", content_type="text/html"))
+    assert other.value.media_type == "text/html"
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(NotFetched, match=r"more than 0\.001 MB"):
+        await saved(response(b"x" * 1001, content_type="audio/mpeg"))
+    with pytest.raises(NotFetched, match=r"more than 0\.001 MB"):
+        await saved(response(b"x", content_type="audio/mpeg", content_length="5000"))
+    with pytest.raises(NotFetched, match="packed"):
+        await saved(response(gzip.compress(b"x"), content_type="audio/mpeg", content_encoding="gzip"))
+
+
+@pytest.mark.parametrize(
+    ("status", "may_pass"), [("503 Busy", True), ("429 Slow", True), ("404 Gone", False), ("403 No", False)]
+)
+async def test_what_may_pass_is_told_from_what_will_not(loopback: None, status: str, may_pass: bool) -> None:
+    async with serving(lambda _: response(status=status)) as port:
+        with pytest.raises(NotFetched) as error:
+            await fetch(f"http://127.0.0.1:{port}/a", most_bytes=1000, within_s=5)
+
+    assert isinstance(error.value, Unreachable) == may_pass

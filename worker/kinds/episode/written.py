@@ -126,10 +126,13 @@ def _checked(
         or picked.summary,
         chapters=chapters if len(chapters) > 1 else [],
         phrases=list(phrases)[:12] or picked.phrases,
-        notes=[f"{left_out} of what the model said named no line of the transcript, and were left out."]
-        if left_out
-        else [],
+        notes=[_said_of(left_out)] if left_out else [],
     )
+
+
+def _said_of(left_out: int) -> str:
+    were = "was" if left_out == 1 else "were"
+    return f"Of what the model said, {left_out} named no line of the transcript and {were} left out."
 
 
 def _parts(lines: Sequence[Line]) -> list[_Part]:
