@@ -66,8 +66,15 @@ def is_deck(job: Job) -> bool:
 
 def shown(job: Job, texts: Mapping[str, tuple[str, bool]]) -> list[Shown]:
     """The artifacts in order; `texts` has the beginning of those that are text, and whether that is not all."""
-    only_files = _INSTEAD_OF_SLIDES if is_deck(job) else frozenset()
+    only_files = {each.name for each in job.artifacts if _is_shown_elsewhere(job, each)}
     return [_shown(job, each, "file" if each.name in only_files else sort_of(each), texts) for each in job.artifacts]
+
+
+def _is_shown_elsewhere(job: Job, artifact: StoredArtifact) -> bool:
+    """Whether what it says is on the page already: on slides, or on a page that plays and shows it all."""
+    if is_deck(job):
+        return artifact.name in _INSTEAD_OF_SLIDES
+    return any(own_script(each.media_type) for each in job.artifacts) and not own_script(artifact.media_type)
 
 
 def _shown(job: Job, artifact: StoredArtifact, sort: str, texts: Mapping[str, tuple[str, bool]]) -> Shown:

@@ -90,7 +90,7 @@ async def test_a_page_within_the_page_of_its_job_plays_too(shelf: Shelf) -> None
     await frame.locator(".said.here", has_text="Our next subject is the library").wait_for()
 
     assert await page.locator("iframe[sandbox='allow-scripts']").count() == 2
-    assert await page.locator("iframe[sandbox='']").count() == 2
+    assert await page.locator("iframe").count() == 2  # what else the job made is on that page already
     shelf.complaints.clear()  # of the pages that would like to run something
 
 

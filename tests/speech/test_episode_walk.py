@@ -98,7 +98,7 @@ async def test_the_registry_says_how_far_each_recording_is(
 ) -> None:
     listing = await made(backburner, source="file:.", target_stage="discover")
     before = await backburner.episodes()
-    await made(backburner, source="file:./short.wav", target_stage="transcribe")
+    await made(backburner, source="file:short.wav", target_stage="transcribe")
     after = {each.source: each for each in (await backburner.episodes()).episodes}
     unasked = await backburner.episodes(EpisodeFilter(unasked=True))
 

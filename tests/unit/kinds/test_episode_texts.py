@@ -194,10 +194,10 @@ def test_a_folder_lists_recordings_only_and_nothing_beyond_it(tmp_path) -> None:
     (tmp_path / "secret.mp3").write_bytes(b"x")
     (folder / "link.mp3").symlink_to(tmp_path / "secret.mp3")
 
-    assert [each.source for each in in_folder(folder, "file:shows/")] == [
-        "file:shows/a.MP4",
-        "file:shows/b.mp3",
-        "file:shows/old/c.wav",
+    inside = ["shows/a.MP4", "shows/b.mp3", "shows/old/c.wav"]
+    assert [each.source for each in in_folder(folder, "file:shows/")] == [f"file:{name}" for name in inside]
+    assert [each.source for each in in_folder(folder, "file:.")] == [
+        f"file:{name.removeprefix('shows/')}" for name in inside
     ]
 
 
@@ -247,4 +247,5 @@ def test_the_words_of_other_systems_are_understood() -> None:
         "en",
         "1080p",
     )
+    assert episode.parse({"url": "https://a.example/v", "quality": "1080p"})["source"] == "https://a.example/v"
     assert "pipeline" in episode.aliases

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from agent_tools import JobContext, Result, job_kind
 
@@ -64,7 +64,8 @@ async def episode(
         str,
         AfterValidator(_known),
         Field(
-            description="https address of media or of a video's page, file:NAME or upload:ID; to discover also a folder or feed."
+            validation_alias=AliasChoices("source", "url"),
+            description="https address of media or of a video's page, file:NAME or upload:ID; to discover also a folder or feed.",
         ),
     ],
     target_stage: Annotated[

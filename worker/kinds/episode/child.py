@@ -51,8 +51,9 @@ async def run(module: str, given: Word, hear: Callable[[Word], None], *, log: Pa
                 hear(json.loads(line))
             await process.wait()
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
     if process.returncode:
         said = (await asyncio.to_thread(log.read_text, errors="replace")).strip().rpartition("\n")[2]

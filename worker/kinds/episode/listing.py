@@ -1,7 +1,9 @@
 """What a folder or a feed holds: sources, each to become an episode of its own."""
 
+import json
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin
 
@@ -11,6 +13,7 @@ from agent_tools import GiveUp
 from worker.kinds.episode.source import SUFFIXES
 
 MOST = 200
+MOST_BYTES = 60_000
 _MEDIA = ("audio/", "video/")
 
 
@@ -27,19 +30,16 @@ class Found(BaseModel):
 
 def in_folder(folder: Path, source: str) -> list[Found]:
     """The recordings in the folder and those below it, by name."""
-    base = source.removeprefix("file:").rstrip("/")
-    found = [
+    named = PurePosixPath(source.removeprefix("file:").lstrip("/"))
+    return [
         Found(
-            source=f"file:{base}/{path.relative_to(folder).as_posix()}"
-            if base
-            else f"file:{path.relative_to(folder).as_posix()}",
+            source=f"file:{named / path.relative_to(folder).as_posix()}",
             title=title_of(path.name),
             bytes=path.stat().st_size,
         )
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower().lstrip(".") in SUFFIXES and path.is_file() and path.resolve().is_relative_to(folder)
     ]
-    return found[:MOST]
 
 
 def in_feed(data: bytes, address: str) -> list[Found]:
@@ -52,7 +52,7 @@ def in_feed(data: bytes, address: str) -> list[Found]:
     if not read.get("version"):
         raise GiveUp("At this address is neither a recording nor a feed of some.")
     found: dict[str, Found] = {}
-    for entry in read.entries[: MOST * 5]:
+    for entry in read.entries:
         enclosed = next((each for each in entry.get("enclosures", ()) if _is_media(each)), None)
         if enclosed is None:
             continue
@@ -70,7 +70,15 @@ def in_feed(data: bytes, address: str) -> list[Found]:
                 published=entry.get("published") or None,
             ),
         )
-    return list(found.values())[:MOST]
+    return list(found.values())
+
+
+def told(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The first of them, as many as a result has room for."""
+    sources = [each.model_dump(exclude_none=True) for each in found[:MOST]]
+    while len(json.dumps(sources, ensure_ascii=False).encode()) > MOST_BYTES:
+        sources.pop()
+    return sources
 
 
 def title_of(name: str) -> str:

@@ -102,9 +102,11 @@ async def _discover(job: JobContext, wish: Wish, here: Path | None) -> Result:
                 duration_s=duration_s or None,
             )
         ]
-    sources = [each.model_dump(exclude_none=True) for each in found]
+    sources = listing.told(found)
     text = "\n".join(f"- {each.title}: `{each.source}`" for each in found) or "There is no recording here."
     many = f"{len(found)} recording{'' if len(found) == 1 else 's'}"
+    if len(sources) < len(found):
+        many = f"{len(sources)} of {many}"
     return Result(
         data={"stage": "discover", "source": wish.source, "sources": sources},
         artifacts=[
