@@ -148,19 +148,19 @@ async def on_air(folder: Path) -> AsyncIterator[Station]:
             media_type="application/rss+xml",
         )
 
-    async def endless(request: Request) -> Response:
-        async def bytes_forever() -> AsyncIterator[bytes]:
-            while True:
+    async def large(request: Request) -> Response:
+        async def bytes_of_unsaid_length() -> AsyncIterator[bytes]:
+            for _ in range(40):
                 yield b"\0" * 100_000
 
-        return StreamingResponse(bytes_forever(), media_type="audio/mpeg")
+        return StreamingResponse(bytes_of_unsaid_length(), media_type="audio/mpeg")
 
     async def busy(request: Request) -> Response:
         return PlainTextResponse("later", 503)
 
     routes = {
         "/files/{name}": file, "/video": with_video, "/captioned": with_captions, "/inward": inward, "/nothing": without,
-        "/captions.vtt": captions, "/feed.xml": feed, "/endless.mp3": endless, "/busy.mp3": busy,
+        "/captions.vtt": captions, "/feed.xml": feed, "/large.mp3": large, "/busy.mp3": busy,
     }  # fmt: skip
     async with serving(Starlette(routes=[Route(path, answer) for path, answer in routes.items()])) as url:
         station.url = url

@@ -1,7 +1,6 @@
 """The sound of a media file: taken out with FFmpeg's libraries, frame by frame, so that it can be stopped."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +31,7 @@ class Heard(BaseModel):
 
 
 class _Stopped(Exception):
-    pass
+    """Nobody waits for it any more."""
 
 
 async def take_sound(path: Path, to: Path, progress: Callable[[float, float], None]) -> Heard:
@@ -100,7 +99,7 @@ def _encode(
     loudness, samples = list[float](), 0
     with av.open(str(to), "w", format="mp3") as out:
         sink: Any = out.add_stream("libmp3lame", rate=_RATE, layout="mono")
-        sink.bit_rate = rate
+        sink.bit_rate, sink.options = rate, {"compression_level": "7"}  # as good for speech, in half the time
         resampler = av.AudioResampler(format="s16p", layout="mono", rate=_RATE, frame_size=_RATE // 10)
         for frame in _frames(container, stream, resampler, stop):
             sound = frame.to_ndarray().ravel()
@@ -178,6 +177,3 @@ def _peaks(loudness: list[float]) -> list[int]:
     levels = [max(part) for part in parts]
     top = max(levels) or 1.0
     return [round(100 * (level / top) ** 0.7) for level in levels]
-
-
-logging.getLogger("libav").setLevel(logging.CRITICAL)
