@@ -23,9 +23,15 @@ def main() -> None:
     if language and language not in model.supported_languages:
         say(wrong="language" if model.model.is_multilingual else "english")
         return
-    # Without the text before: a small model that has lost the thread repeats it to the end.
+    # Without the text before: a small model that has lost the thread repeats it to the end. With the times of words: where
+    # silence was left out, only they say on which side of it a line lies.
     heard, about = model.transcribe(
-        given["audio"], language=language, beam_size=5, vad_filter=True, condition_on_previous_text=False
+        given["audio"],
+        language=language,
+        beam_size=5,
+        vad_filter=True,
+        condition_on_previous_text=False,
+        word_timestamps=True,
     )
     say(language=about.language)
     for segment in heard:
