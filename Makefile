@@ -40,9 +40,11 @@ setup-system:  ## Install system packages that only tests need (as root): LibreO
 demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
 	@$(BIN)/backburner demo $(if $(ONCE),--once)
 
+# Faults and browsers are timed: they have the machine for themselves.
 test: setup  ## Set up everything and run every test, those with real speech last
 	@sh tests/system-packages check
-	@$(PYTEST)
+	@$(PYTEST) -n 2 --dist loadfile --ignore tests/faults --ignore tests/browser
+	@$(PYTEST) tests/faults tests/browser
 	@$(MAKE) --no-print-directory test-speech
 
 test-speech: setup-speech  ## Only the tests with real speech, in .venv-speech

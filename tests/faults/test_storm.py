@@ -24,7 +24,7 @@ ENDED = A_JOB.format(status="completed", more="finished_at", values="now()")
 NOT_RUNNING = "lease_until = NULL, deadline_at = NULL, worker_id = NULL"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_short_storm_loses_nothing_doubles_nothing_and_leaves_nothing_stuck(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests/faults")}

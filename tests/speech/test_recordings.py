@@ -114,6 +114,13 @@ async def test_captions_of_a_page_are_taken_as_they_are(station: Station) -> Non
     assert said(done) == "Good morning, says the page. These are its captions."
 
 
+async def test_an_upload_is_heard_under_its_own_name(recordings: Path) -> None:
+    done = await perform(episode, source=recordings / "news.wav", target_stage="transcribe")
+
+    assert wrong_words(spoken.NEWS, said(done)) < 0.15
+    assert any(each.name == "news.srt" for each in done.artifacts)
+
+
 async def test_a_folder_and_a_feed_are_discovered(station: Station) -> None:
     folder = await perform(episode, source="file:.", target_stage="discovered")
     feed = await perform(episode, source=f"{station.url}/feed.xml", target_stage="discover")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
-from agent_tools import JobContext, Result, job_kind
+from agent_tools import InputFile, JobContext, Result, job_kind
 
 _STAGES = {
     "discovered": "discover", "transcribed": "transcribe", "transcribing": "transcribe",
@@ -13,7 +13,7 @@ _STAGES = {
 }  # fmt: skip
 _QUALITIES = ("audio", "360p", "480p", "720p", "1080p")
 MOST_SOURCE = 2000
-_SOURCE = re.compile(r"(https?://[^\s/]+\S*|file:.+|upload:.+)", re.IGNORECASE)
+_SOURCE = re.compile(r"(https?://[^\s/]+\S*|file:.+)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
 
 
@@ -24,7 +24,7 @@ def _known(source: str) -> str:
     if not _SOURCE.fullmatch(source):
         raise ValueError(
             "is nothing that can be listened to. Give an https address, file:NAME below the folder of BACKBURNER_FILES, "
-            "or upload:ID."
+            "upload:ID or job://ID/artifacts/NAME."
         )
     return source
 
@@ -62,7 +62,7 @@ async def episode(
     job: JobContext,
     source: Annotated[
         str,
-        AfterValidator(_known),
+        InputFile(or_else=_known),
         Field(
             validation_alias=AliasChoices("source", "url"),
             description="https address of media or of a video's page, file:NAME or upload:ID; to discover also a folder or feed.",

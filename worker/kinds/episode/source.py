@@ -1,8 +1,7 @@
-"""What `source` names: a file here, an upload, or an address."""
+"""What `source` names: a file here, an upload, what another job made, or an address."""
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,22 +21,17 @@ async def local(job: JobContext, source: str) -> Path | None:
     match scheme.lower():
         case "file":
             return await asyncio.to_thread(_below_files, name)
-        case "upload":
-            return await _upload(job, source)
+        case "upload" | "job":
+            return await _given(job, source)
     return None
 
 
-async def _upload(job: JobContext, source: str) -> Path:
-    """The uploaded file, to be read only."""
-    find: Callable[[str], Awaitable[Path]] | None = getattr(job, "file", None)
-    if find is None:
-        raise GiveUp(
-            "This installation takes no uploads. Put the recording where BACKBURNER_FILES is, and give file:NAME."
-        )
+async def _given(job: JobContext, source: str) -> Path:
+    """The file of an upload or of another job, to be read only."""
     try:
-        return await find(source)
+        return await job.file(source)
     except LookupError as error:
-        raise GiveUp(str(error.args[0]) if error.args else f"There is no {source}.") from None
+        raise GiveUp(str(error.args[0])) from None
 
 
 def _below_files(written: str) -> Path:
