@@ -204,7 +204,7 @@ async def test_a_film_without_sound_is_a_sentence(tmp_path: Path, monkeypatch: p
         ("file:../../etc/passwd", "is not below the folder that BACKBURNER_FILES names."),
         ("file:/etc/passwd", "There is no file:/etc/passwd below the folder"),
         ("file:.", "is a folder. Call it with target_stage='discover'"),
-        ("upload:42", "upload"),
+        ("upload:0000000000000", "The upload 0000000000000 is not here any longer."),
     ],
 )
 async def test_what_cannot_be_had_is_a_sentence(station: Station, source: str, because: str) -> None:
