@@ -43,7 +43,7 @@ demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
 # Faults and browsers are timed: they have the machine for themselves.
 test: setup  ## Set up everything and run every test, those with real speech last
 	@sh tests/system-packages check
-	@$(PYTEST) -n 2 --dist loadfile --ignore tests/faults --ignore tests/browser
+	@$(PYTEST) -n 2 --dist worksteal --ignore tests/faults --ignore tests/browser
 	@$(PYTEST) tests/faults tests/browser
 	@$(MAKE) --no-print-directory test-speech
 

@@ -77,18 +77,19 @@ def print_stats(kinds: Sequence[KindStats], days: int) -> None:
         say(f"No jobs within {days} days.")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("Kind", "Created", "Completed", "Failed", "Cancelled", "Well", "Average", "p50", "p95", "Waiting", "Tokens", "Cost"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "Kind" else "right", no_wrap=True, header_style="bold")
+    table.add_column("Kind", min_width=max(len(each.kind) for each in kinds), header_style="bold")
+    for column in ("Created", "Done", "Failed", "Well", "Average", "p95", "Waiting", "Tokens", "Cost"):
+        table.add_column(column, justify="right", no_wrap=True, header_style="bold")
     for kind in kinds:
-        seconds = ("" if each is None else f"{each:.1f} s" for each in (kind.average_s, kind.p50_s, kind.p95_s))
+        seconds = ("" if each is None else f"{each:.1f} s" for each in (kind.average_s, kind.p95_s))
         table.add_row(
             kind.kind,
-            *map(str, (kind.created, kind.completed, kind.failed, kind.cancelled)),
+            *map(str, (kind.created, kind.completed, kind.failed)),
             "" if kind.success_rate is None else f"{kind.success_rate:.0%}",
             *seconds,
             str(kind.waiting),
             "" if kind.tokens_in is None else f"{kind.tokens_in + (kind.tokens_out or 0):,}",
-            "" if kind.cost is None else f"{kind.cost:.4f}",
+            "" if kind.cost is None else f"{kind.cost:.2f}",
         )
     out.print(table)
 

@@ -180,8 +180,8 @@ async def test_of_every_kind_of_a_tenant_the_newest_runs_are_kept(stores: Stores
 
 async def test_what_takes_longer_than_all_before_it_is_overdue(app: Backburner, stores: Stores) -> None:
     await stores.hands.record_runs(took(38, 40, 42, kind="sleep"))
-    stores.book.worker()
-    job = stores.book.put(RUNNING, claimed_at="now() - interval '1 hour'")
+    worker = stores.book.worker()
+    job = stores.book.put(RUNNING, claimed_at="now() - interval '1 hour'", worker_id=str(worker))
 
     assert await app.why(job) == "Running for 1 h on worker-1, attempt 1 (99%), overdue: usually 40 s."
 
