@@ -40,19 +40,20 @@ setup-system:  ## Install system packages that only tests need (as root): LibreO
 demo: setup  ## Set up everything and run the main job; stays up (ONCE=1 exits)
 	@$(BIN)/backburner demo $(if $(ONCE),--once)
 
-# Faults and browsers are timed: they have the machine for themselves.
+# The storm is timed: it has the machine for itself.
 test: setup  ## Set up everything and run every test, those with real speech last
 	@sh tests/system-packages check
-	@$(PYTEST) -n 2 --dist worksteal --ignore tests/faults --ignore tests/browser
-	@$(PYTEST) tests/faults tests/browser
+	@$(PYTEST) -n 2 --dist worksteal --ignore tests/faults/test_storm.py
+	@$(PYTEST) tests/faults/test_storm.py
 	@$(MAKE) --no-print-directory test-speech
 
 test-speech: setup-speech  ## Only the tests with real speech, in .venv-speech
 	@sh tests/system-packages check
-	@$(SPEECH)/bin/python -m pytest -m speech
+	@$(SPEECH)/bin/python -m pytest -n 2 --dist worksteal -m "speech and not long"
 
-faults: setup  ## Hurt an installation of its own in every way and count what is lost (about 22 min; SHORT=1: 5; SEED=n again)
-	@$(PYTEST) -m long --ignore tests/faults/test_storm.py tests/faults
+faults: setup-speech  ## Hurt an installation of its own in every way and count what is lost (about 22 min; SHORT=1: 5; SEED=n again)
+	@$(PYTEST) -m "long and not speech" tests/faults
+	@$(SPEECH)/bin/python -m pytest -m "long and speech" tests/faults
 	@PYTHONPATH=tests/faults $(BIN)/python -m storm $(if $(SHORT),--short) $(if $(SEED),--seed $(SEED))
 
 check: setup  ## Format, lint, types, import contract, locked names

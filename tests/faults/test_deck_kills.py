@@ -31,11 +31,16 @@ def recorded(book: Book) -> dict[tuple[str, str], object]:
 @pytest.mark.parametrize(
     ("point", "asked_again"),
     [
-        ("Outline: before", {1}),
-        ("Outline: sent", {0}),
         ("Write slide: before", {1, 2}),  # two are written at once
-        ("Draw slide: before", {0}),
-        ("Draw slide: after", {0}),
+        *(
+            pytest.param(*each, marks=pytest.mark.long)
+            for each in (
+                ("Outline: before", {1}),
+                ("Outline: sent", {0}),
+                ("Draw slide: before", {0}),
+                ("Draw slide: after", {0}),
+            )
+        ),
     ],
 )
 async def test_a_worker_that_dies_in_a_step_of_a_deck_repeats_no_step_before_it(

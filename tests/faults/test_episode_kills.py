@@ -45,7 +45,10 @@ def with_episodes(recordings: Path, llm: StubLlm | None = None) -> dict[str, obj
     return {"BACKBURNER_KINDS": "episode", "BACKBURNER_FILES": recordings, "BACKBURNER_ALLOW_LOOPBACK": 1, **model}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",
+    ["transcribe", *(pytest.param(each, marks=pytest.mark.long) for each in STAGES if each != "transcribe")],
+)
 async def test_a_worker_that_dies_at_the_end_of_a_stage_costs_that_stage_and_none_before_it(
     stage: str,
     settings: Settings,

@@ -49,7 +49,7 @@ def answered(stub: StubLlm, asked: Asked) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("deadly", [(0, 1), (2, 3), (4, 5)])
+@pytest.mark.parametrize("deadly", [(2, 3), *(pytest.param(each, marks=pytest.mark.long) for each in ((0, 1), (4, 5)))])
 async def test_a_worker_killed_while_the_model_writes_loses_that_answer_and_no_other(
     backburner: Backburner, book: Book, worker: StartWorker, model: StubLlm, around: dict[str, Any], deadly: Any
 ) -> None:
@@ -116,7 +116,7 @@ async def test_messages_of_one_interview_at_many_workers_never_fork_it(
     assert model.most_at_once == 1
 
 
-@pytest.mark.parametrize("place", ["before", "sent"])
+@pytest.mark.parametrize("place", ["before", pytest.param("sent", marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["provision", "interview_message"])
 async def test_a_worker_that_dies_as_it_records_a_step_changes_nothing_of_what_comes_out(
     settings: Settings,

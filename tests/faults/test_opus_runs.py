@@ -176,7 +176,9 @@ def _rows(book: Book) -> tuple[int, int]:
     return book.number("SELECT count(*) FROM job_steps"), book.number("SELECT count(*) FROM job_events")
 
 
-@pytest.mark.parametrize("how", ["ok", "twice", "early", "garbage"])
+@pytest.mark.parametrize(
+    "how", ["ok", *(pytest.param(each, marks=pytest.mark.long) for each in ("twice", "early", "garbage"))]
+)
 async def test_a_call_from_opus_makes_the_job_look_at_once_whatever_is_in_it(
     backburner: Backburner, working: Any, opus: StubOpus, book: Book, settings: Settings, how: Any
 ) -> None:
@@ -201,7 +203,16 @@ async def test_a_call_from_opus_makes_the_job_look_at_once_whatever_is_in_it(
 # ---------------------------------------------------------------------------------------------------- workers that die
 
 
-@pytest.mark.parametrize("step", ["workflow", "upload", "initiate", "execute", "status", "results", "download"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "execute",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("workflow", "upload", "initiate", "status", "results", "download")
+        ),
+    ],
+)
 async def test_a_worker_that_is_killed_in_a_step_repeats_no_earlier_one(
     backburner: Backburner, working: Any, opus: StubOpus, book: Book, step: str
 ) -> None:

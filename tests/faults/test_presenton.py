@@ -17,8 +17,8 @@ from worker.kinds.presentation import presentation
 
 GENERATE = "POST /api/v1/ppt/presentation/generate"
 CALLS = (
-    "generate", "status", "edit", "file",
-    *(pytest.param(call, marks=pytest.mark.long) for call in ("tasks", "upload", "subscribe", "unsubscribe", "all")),
+    "generate",
+    *(pytest.param(call, marks=pytest.mark.long) for call in ("status", "edit", "file", "tasks", "upload", "subscribe", "unsubscribe", "all")),
 )  # fmt: skip
 """What a worker asks of Presenton for a deck."""
 SOURCE = "High water follows the moon."

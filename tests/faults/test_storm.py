@@ -1,4 +1,4 @@
-"""The short form of `make faults`, and whether it would see what it is there to see."""
+"""The short form of `make faults`, with some of its sorts, whichever come up; and whether it would see what it is there to see."""
 
 import os
 import re
@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from rig.book import Book
 from rig.processes import ROOT
-from storm.harm import SORTS
 
 WATCHMAN = ROOT / "tests/faults/storm/watchman.sql"
 A_JOB = """INSERT INTO jobs (id, tenant_id, principal_id, kind, args_hash, status, fence, result, {more})
@@ -29,7 +28,7 @@ NOT_RUNNING = "lease_until = NULL, deadline_at = NULL, worker_id = NULL"
 def test_a_short_storm_loses_nothing_doubles_nothing_and_leaves_nothing_stuck(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests/faults")}
     ended = subprocess.run(
-        [sys.executable, "-m", "storm", "--short"],
+        [sys.executable, "-m", "storm", "--short", "--sorts", "16"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -46,7 +45,7 @@ def test_a_short_storm_loses_nothing_doubles_nothing_and_leaves_nothing_stuck(tm
     )
     assert found
     sorts, injected, jobs = map(int, found.groups())
-    assert 15 <= sorts <= len(SORTS)
+    assert sorts == 16
     assert injected >= sorts
     assert jobs >= 1000
 

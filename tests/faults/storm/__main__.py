@@ -82,9 +82,11 @@ def planned(words: list[str] | None = None) -> Plan:
     parser.add_argument("--seconds", type=float, help="no new fault after so long (an hour; short: 115 s)")
     parser.add_argument("--per-second", type=float, default=22, help="how many jobs are created in a second")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--sorts", type=int, help="only so many sorts, whichever the seed picks (all)")
     parser.add_argument("--only", default="", help="only sorts with one of these in their names, by comma")
     said = parser.parse_args(words)
     sorts = tuple(name for name in SORTS if any(word.strip() in name for word in said.only.split(",")))
+    sorts = tuple(random.Random(said.seed).sample(sorts, min(said.sorts or len(sorts), len(sorts))))
     return Plan(
         said.seed,
         said.jobs or (1000 if said.short else 20_000),
