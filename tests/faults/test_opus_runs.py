@@ -243,6 +243,7 @@ async def test_a_worker_that_is_killed_in_a_step_repeats_no_earlier_one(
     book.assert_sound()
 
 
+@pytest.mark.long
 async def test_a_redo_is_another_run(backburner: Backburner, working: Any, opus: StubOpus, book: Book) -> None:
     opus.fail_node, opus.status_script = "write", (("COMPLETED", 0),)
     await working()
@@ -410,6 +411,7 @@ async def test_without_opus_pages_go_to_our_own_inbox(
     assert "asks" not in (await shell.run("check-jobs")).stderr
 
 
+@pytest.mark.long
 async def test_what_cannot_be_done_is_said_before_anything_is(site: Site, shell: Shell) -> None:
     nowhere = "00000000-0000-4000-8000-000000000000"
     refusals = {

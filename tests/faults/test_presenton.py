@@ -100,7 +100,7 @@ async def test_a_worker_that_dies_over_any_call_repeats_that_call_and_no_other_a
     assert calls["edit"] <= (3 if call in ("edit", "file") else 2)
 
 
-@pytest.mark.parametrize("profile", ["A", "B", "C"])
+@pytest.mark.parametrize("profile", ["B", *(pytest.param(each, marks=pytest.mark.long) for each in "AC")])
 async def test_a_deck_whose_taking_was_never_heard_of_is_found_there_and_not_begun_twice(
     desk: Any, profile: str
 ) -> None:
@@ -113,7 +113,7 @@ async def test_a_deck_whose_taking_was_never_heard_of_is_found_there_and_not_beg
     assert here.stub.calls["generate"] == len(here.stub.tasks) == 1
 
 
-@pytest.mark.parametrize("profile", ["B", "C"])
+@pytest.mark.parametrize("profile", ["B", pytest.param("C", marks=pytest.mark.long)])
 async def test_a_deck_that_never_arrived_is_handed_over_again(desk: Any, profile: str) -> None:
     async with desk(profile=profile) as here:
         here.stub.bad[GENERATE] = cutting
@@ -129,7 +129,7 @@ async def test_a_deck_that_never_arrived_is_handed_over_again(desk: Any, profile
     assert len(here.stub.tasks) == 1
 
 
-@pytest.mark.parametrize("profile", ["A", "B", "C"])
+@pytest.mark.parametrize("profile", ["B", *(pytest.param(each, marks=pytest.mark.long) for each in "AC")])
 async def test_a_deck_that_was_lost_together_with_its_answer_is_begun_again_when_patience_ends(
     desk: Any, profile: str
 ) -> None:
@@ -146,7 +146,7 @@ async def test_a_deck_that_was_lost_together_with_its_answer_is_begun_again_when
     assert len(here.stub.tasks) == 2
 
 
-@pytest.mark.parametrize("profile", ["B", "C"])
+@pytest.mark.parametrize("profile", ["B", pytest.param("C", marks=pytest.mark.long)])
 async def test_a_deck_of_others_that_began_meanwhile_is_not_taken_for_ours(desk: Any, profile: str) -> None:
     async with desk(profile=profile, drop_submit_response=1) as here:
         await here.worker()
