@@ -402,11 +402,11 @@ async def test_without_opus_pages_go_to_our_own_inbox(
     await working()
     await shell.run("scrape", "--page", f"{site.url}/tides")
 
-    await shell.run("process", "--to", "approval", "--who", "Marta", "--subject", "News")
+    await shell.run("process", "--to", "approval", "--who", "owner", "--subject", "News")
     await eventually(lambda: book.number("SELECT count(*) FROM asks") == 1)
 
     (ask,) = (await backburner.asks()).asks
-    assert (ask.question, ask.for_person) == ("Publish “Tides”?", "Marta")
+    assert (ask.question, ask.for_person) == ("Publish “Tides”?", "owner")
     assert "The sea comes and goes twice a day" in (ask.shown or {})["text"]
     assert "asks" not in (await shell.run("check-jobs")).stderr
 
