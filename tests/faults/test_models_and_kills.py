@@ -96,6 +96,7 @@ async def test_a_message_whose_worker_was_killed_keeps_its_turn(
     assert model.most_at_once == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_messages_of_one_interview_at_many_workers_never_fork_it(
     backburner: Backburner, book: Book, worker: StartWorker, model: StubLlm, around: dict[str, Any]

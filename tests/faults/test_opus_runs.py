@@ -123,6 +123,7 @@ async def test_an_agent_runs_a_workflow_that_a_person_decides_in(
     book.assert_sound()
 
 
+@pytest.mark.long
 async def test_a_rejection_in_opus_is_a_clear_end_for_the_agent(
     backburner: Backburner, working: Any, opus: StubOpus, book: Book
 ) -> None:
@@ -140,6 +141,7 @@ async def test_a_rejection_in_opus_is_a_clear_end_for_the_agent(
     assert done["result_line"] == "Rejected in Opus: Too salty."
 
 
+@pytest.mark.long
 async def test_months_of_waiting_leave_no_row_per_look(
     backburner: Backburner, working: Any, opus: StubOpus, book: Book
 ) -> None:
@@ -176,6 +178,7 @@ def _rows(book: Book) -> tuple[int, int]:
     return book.number("SELECT count(*) FROM job_steps"), book.number("SELECT count(*) FROM job_events")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "how", ["ok", *(pytest.param(each, marks=pytest.mark.long) for each in ("twice", "early", "garbage"))]
 )
@@ -339,6 +342,7 @@ async def test_fifteen_pages_are_in_opus_in_seconds_and_never_there_twice(
     assert checked.stdout.count("Job ") == checked.stdout.count(" ago)") + checked.stdout.count("(just now)") == 15
 
 
+@pytest.mark.long
 async def test_check_jobs_says_since_when(
     working: Any, opus: StubOpus, site: Site, shell: Shell, book: Book, backburner: Backburner
 ) -> None:
@@ -383,6 +387,7 @@ async def test_a_process_that_lost_its_database_in_the_middle_submits_nothing_tw
     assert book.number("SELECT count(*) FROM pages WHERE job_id IS NOT NULL") == 15
 
 
+@pytest.mark.long
 async def test_wait_keeps_the_old_way_and_says_of_each_how_it_ended(
     working: Any, opus: StubOpus, site: Site, shell: Shell
 ) -> None:

@@ -113,6 +113,7 @@ async def test_a_deck_whose_taking_was_never_heard_of_is_found_there_and_not_beg
     assert here.stub.calls["generate"] == len(here.stub.tasks) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("profile", ["B", pytest.param("C", marks=pytest.mark.long)])
 async def test_a_deck_that_never_arrived_is_handed_over_again(desk: Any, profile: str) -> None:
     async with desk(profile=profile) as here:
@@ -129,6 +130,7 @@ async def test_a_deck_that_never_arrived_is_handed_over_again(desk: Any, profile
     assert len(here.stub.tasks) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("profile", ["B", *(pytest.param(each, marks=pytest.mark.long) for each in "AC")])
 async def test_a_deck_that_was_lost_together_with_its_answer_is_begun_again_when_patience_ends(
     desk: Any, profile: str
@@ -146,6 +148,7 @@ async def test_a_deck_that_was_lost_together_with_its_answer_is_begun_again_when
     assert len(here.stub.tasks) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("profile", ["B", pytest.param("C", marks=pytest.mark.long)])
 async def test_a_deck_of_others_that_began_meanwhile_is_not_taken_for_ours(desk: Any, profile: str) -> None:
     async with desk(profile=profile, drop_submit_response=1) as here:
@@ -168,6 +171,7 @@ async def test_decks_that_are_alike_each_get_their_own(desk: Any) -> None:
     assert len({row["result"]["presentation_id"] for row in rows}) == len(here.stub.tasks) == 3
 
 
+@pytest.mark.long
 async def test_a_presenton_that_was_restarted_fails_the_deck_with_a_sentence_and_a_redo_makes_it_anew(
     desk: Any,
 ) -> None:
@@ -184,6 +188,7 @@ async def test_a_presenton_that_was_restarted_fails_the_deck_with_a_sentence_and
     assert len(here.stub.tasks) == 2
 
 
+@pytest.mark.long
 async def test_a_waiting_deck_holds_no_worker_and_says_what_it_waits_for(desk: Any) -> None:
     async with desk(profile="B", seconds_per_stage=3600) as here:
         working = await here.worker(BACKBURNER_MAX_JOBS=1)
@@ -198,6 +203,7 @@ async def test_a_waiting_deck_holds_no_worker_and_says_what_it_waits_for(desk: A
     assert here.stub.calls["generate"] == 3
 
 
+@pytest.mark.long
 async def test_a_job_that_is_renamed_while_it_waits_wants_no_second_deck(desk: Any) -> None:
     async with desk(profile="B") as here:
         await here.worker()
@@ -211,6 +217,7 @@ async def test_a_job_that_is_renamed_while_it_waits_wants_no_second_deck(desk: A
     assert (here.stub.calls["upload"], len(here.stub.tasks)) == (1, 1)
 
 
+@pytest.mark.long
 async def test_a_presenton_that_is_away_is_waited_for_and_what_was_done_before_is_not_done_again(
     desk: Any,
 ) -> None:
