@@ -51,7 +51,7 @@ test-speech: setup-speech  ## Only the tests with real speech, in .venv-speech
 	@sh tests/system-packages check
 	@$(SPEECH)/bin/python -m pytest -n 2 --dist worksteal -m "speech and not long"
 
-faults: setup-speech  ## Hurt an installation of its own in every way and count what is lost (about 22 min; SHORT=1: 5; SEED=n again)
+faults: setup-speech  ## Hurt an installation of its own in every way and count what is lost (about half an hour; SHORT=1: 12 min; SEED=n again)
 	@$(PYTEST) -m "long and not speech" tests/faults
 	@$(SPEECH)/bin/python -m pytest -m "long and speech" tests/faults
 	@PYTHONPATH=tests/faults $(BIN)/python -m storm $(if $(SHORT),--short) $(if $(SEED),--seed $(SEED))
