@@ -1,38 +1,18 @@
 """What a backlog is made of, and the shapes in which a model hands it in."""
 
-import re
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model
 
-T = TypeVar("T")
+from agent_tools.llm.shapes import cut, not_empty, one_line, some
 
 POINTS = (1, 2, 3, 5, 8, 13)
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def plain_line(text: str, most: int) -> str:
     """What a model wrote as one line, cut where it is too long."""
-    line = " ".join(_UNPRINTABLE.sub(" ", text).split())
-    return line if len(line) <= most else f"{line[: most - 1].rsplit(' ', 1)[0].rstrip(' ,;:–—-')}…"
-
-
-def _said(text: str) -> str:
-    if not text:
-        raise ValueError("is empty.")
-    return text
-
-
-def _some(least: int, most: int) -> Callable[[list[T]], list[T]]:
-    def kept(entries: list[T]) -> list[T]:
-        entries = [each for each in entries if each]
-        if len(entries) < least:
-            raise ValueError(f"has {len(entries)} entries; it needs {least} to {most}.")
-        return entries[:most]
-
-    return kept
+    return cut(one_line(text), most)
 
 
 def _nearest_points(value: Any) -> Any:
@@ -43,14 +23,14 @@ def _nearest_points(value: Any) -> Any:
 Title = Annotated[
     str,
     AfterValidator(partial(plain_line, most=120)),
-    AfterValidator(_said),
+    AfterValidator(not_empty),
     Field(json_schema_extra={"maxLength": 120}),
 ]
 Line = Annotated[str, AfterValidator(partial(plain_line, most=300)), Field(json_schema_extra={"maxLength": 300})]
 Words = Annotated[
     str,
     AfterValidator(partial(plain_line, most=1200)),
-    AfterValidator(_said),
+    AfterValidator(not_empty),
     Field(json_schema_extra={"maxLength": 1200}),
 ]
 Points = Annotated[int, BeforeValidator(_nearest_points), Field(json_schema_extra={"enum": list(POINTS)})]
@@ -59,7 +39,7 @@ Priority = Annotated[
     BeforeValidator(lambda word: word if word in ("must", "should", "could") else "should"),
 ]
 Hours = Annotated[float, Field(ge=0, le=400, json_schema_extra={"minimum": 0, "maximum": 400})]
-Lines = Annotated[list[Line], AfterValidator(_some(1, 6)), Field(json_schema_extra={"minItems": 1, "maxItems": 6})]
+Lines = Annotated[list[Line], AfterValidator(some(1, 6)), Field(json_schema_extra={"minItems": 1, "maxItems": 6})]
 
 
 class Epic(BaseModel):
@@ -104,7 +84,7 @@ class Task(BaseModel):
 class Tasks(BaseModel):
     """What is to be done for a story."""
 
-    tasks: Annotated[list[Task], AfterValidator(_some(1, 8)), Field(json_schema_extra={"minItems": 2, "maxItems": 8})]
+    tasks: Annotated[list[Task], AfterValidator(some(1, 8)), Field(json_schema_extra={"minItems": 2, "maxItems": 8})]
 
 
 class PlannedStory(Story):

@@ -3,15 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from agent_tools.llm.shapes import cut, not_empty, one_line, some
 from worker.kinds.presentation.author.vouching import numbers_in
 
-T = TypeVar("T")
-
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>")
 _PLACE = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _OPENING = re.compile(r"(?:[#>]+|[-+*•–—](?=\s)|\d{1,2}[.)](?=\s)|Notes?:|!chart\b|[-*_=~]{3,})\s*")
@@ -20,49 +18,37 @@ _MEANS_SOMETHING = re.compile(r"[\\\[\]<>!&|`]")
 
 def plain_line(text: str, most: int) -> str:
     """What a model wrote, as one line without any markup but bold: no HTML, headings, rules, lists, links or code."""
-    line = " ".join(_UNPRINTABLE.sub(" ", text).split()).replace("`", "")
+    line = one_line(text).replace("`", "")
     line = _PLACE.sub(r"\1", _TAG.sub("", line)).replace("~~", "").strip()
     while opening := _OPENING.match(line):
         line = line[opening.end() :]
-    return line if len(line) <= most else f"{line[: most - 1].rsplit(' ', 1)[0].rstrip(' ,;:–—-')}…"
+    return cut(line, most)
 
 
 def _line(most: int) -> Callable[[str], str]:
     return partial(plain_line, most=most)
 
 
-def _said(text: str) -> str:
-    if not text:
-        raise ValueError("is empty.")
-    return text
-
-
-def _some(least: int, most: int) -> Callable[[list[T]], list[T]]:
-    def kept(entries: list[T]) -> list[T]:
-        entries = [each for each in entries if each]
-        if len(entries) < least:
-            raise ValueError(f"has {len(entries)} entries; it needs {least} to {most}.")
-        return entries[:most]
-
-    return kept
-
-
 # What is too long is cut and not refused: the lengths in the schema are for servers that hold the model to it.
-Heading = Annotated[str, AfterValidator(_line(90)), AfterValidator(_said), Field(json_schema_extra={"maxLength": 90})]
+Heading = Annotated[
+    str, AfterValidator(_line(90)), AfterValidator(not_empty), Field(json_schema_extra={"maxLength": 90})
+]
 Line = Annotated[str, AfterValidator(_line(180)), Field(json_schema_extra={"maxLength": 180})]
 Cell = Annotated[str, AfterValidator(_line(80)), Field(json_schema_extra={"maxLength": 80})]
-Words = Annotated[str, AfterValidator(_line(320)), AfterValidator(_said), Field(json_schema_extra={"maxLength": 320})]
+Words = Annotated[
+    str, AfterValidator(_line(320)), AfterValidator(not_empty), Field(json_schema_extra={"maxLength": 320})
+]
 Notes = Annotated[
     str,
     AfterValidator(_line(700)),
     Field(description="what the speaker says, in two or three sentences", json_schema_extra={"maxLength": 700}),
 ]
-Points = Annotated[list[Line], AfterValidator(_some(1, 6)), Field(json_schema_extra={"minItems": 1, "maxItems": 6})]
+Points = Annotated[list[Line], AfterValidator(some(1, 6)), Field(json_schema_extra={"minItems": 1, "maxItems": 6})]
 Head = Annotated[
     list[Cell], Field(min_length=2, json_schema_extra={"maxItems": 5}), AfterValidator(lambda cells: cells[:5])
 ]
 Rows = Annotated[
-    list[list[Cell]], AfterValidator(_some(2, 12)), Field(json_schema_extra={"minItems": 2, "maxItems": 12})
+    list[list[Cell]], AfterValidator(some(2, 12)), Field(json_schema_extra={"minItems": 2, "maxItems": 12})
 ]
 
 
@@ -95,7 +81,7 @@ class Side(BaseModel):
 class Sides(Slide):
     """Things side by side."""
 
-    columns: Annotated[list[Side], AfterValidator(_some(2, 4)), Field(json_schema_extra={"minItems": 2, "maxItems": 4})]
+    columns: Annotated[list[Side], AfterValidator(some(2, 4)), Field(json_schema_extra={"minItems": 2, "maxItems": 4})]
 
 
 class Grid(Slide):
@@ -143,9 +129,7 @@ class Event(BaseModel):
 class Course(Slide):
     """What happened in turn."""
 
-    entries: Annotated[
-        list[Event], AfterValidator(_some(2, 7)), Field(json_schema_extra={"minItems": 2, "maxItems": 7})
-    ]
+    entries: Annotated[list[Event], AfterValidator(some(2, 7)), Field(json_schema_extra={"minItems": 2, "maxItems": 7})]
 
 
 def markdown(slide: Slide) -> str:
