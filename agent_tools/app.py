@@ -3,8 +3,6 @@
 import asyncio
 import copy
 import difflib
-import os
-import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -15,39 +13,35 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from agent_tools import bell
-from agent_tools.answers import Said, checked
-from agent_tools.bell import Bell, Changes, RedisError, Ring
+from agent_tools.asks import Asks
+from agent_tools.bell import Bell, Changes, Ring
 from agent_tools.changes import with_changes
+from agent_tools.doorbell import Doorbell
 from agent_tools.files import Files, Sent, Wanted
+from agent_tools.found import found_batch, found_jobs
 from agent_tools.history import Histories
 from agent_tools.jobs import why as reasons
-from agent_tools.jobs.artifact_store import ArtifactStore, StepFile
-from agent_tools.jobs.asks import Ask, Known, Waiting
+from agent_tools.jobs.artifact_store import ArtifactStore
+from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import (
-    AskNotFound,
-    BackburnerError,
     BadRequest,
-    Conflict,
-    JobNotFound,
     KindUnavailable,
     Misconfigured,
-    NotNow,
-    NotYours,
     Problem,
 )
 from agent_tools.jobs.eta import Eta, Span, size_of
 from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
-from agent_tools.jobs.notices import TEST, WANTS, Notices
 from agent_tools.jobs.upload_store import UploadStore
-from agent_tools.postman import NotTaken, Postman
+from agent_tools.notices import OwnNotices
+from agent_tools.people import People
+from agent_tools.postman import Postman
 from agent_tools.requests import (
+    MAX_BATCH,
     NewJob,
     Parsed,
     as_sent,
-    ask_cursor_after,
-    ask_place,
     checked_key,
     checked_labels,
     checked_title,
@@ -57,7 +51,6 @@ from agent_tools.requests import (
     file_cursor_after,
     folded,
     hash_of,
-    hash_of_secret,
     parse_all,
     parse_one,
     place,
@@ -66,20 +59,12 @@ from agent_tools.requests import (
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
 from agent_tools.webhooks import Webhooks
-from sql.door import Answered, AskFilter, DoorStore, Episode, EpisodeFilter, Filter, KindStats, Moved, SubjectCount
+from sql.door import AskFilter, DoorStore, Episode, EpisodeFilter, Filter, KindStats, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
 
-MAX_BATCH = 1000
 MAX_MOVE = 10_000
-MAX_NAME = 80
-AGENT_SCOPES = ("jobs:read", "jobs:create", "jobs:organise", "jobs:cancel")
-"""What a token may do unless it is made for more."""
 GUARD_S = 600.0
 """Without a key, the same kind and arguments within this time are the same job."""
-LINK_S = 900.0
-"""How long a sign-in link may wait to be used."""
-_RING_PATIENCE_S = 0.5
-_ID_LENGTH = 13
 _UNSET: Any = object()
 
 
@@ -120,13 +105,6 @@ class EpisodePage(NamedTuple):
     next_cursor: str | None
 
 
-class AskPage(NamedTuple):
-    """A page of questions; `next_cursor` None: there are no more."""
-
-    asks: Sequence[Ask]
-    next_cursor: str | None
-
-
 @dataclass(frozen=True)
 class Ended:
     """What a cancel or delete did to each job: those that moved, and a sentence for each that did not."""
@@ -146,7 +124,8 @@ class Backburner:
         self, store: DoorStore, the_bell: Bell, kinds: Kinds, artifacts: ArtifactStore, who: Principal
     ) -> None:
         """Wired by `open`; `acting_as` gives the same for another principal."""
-        self._store, self._bell, self.kinds, self._artifacts, self.who = store, the_bell, kinds, artifacts, who
+        self._store, self.kinds, self._artifacts, self.who = store, kinds, artifacts, who
+        self._bell = Doorbell(the_bell)
         self.self_answer = False
         self.postman = Postman(())
         self._watch = Watch(the_bell)
@@ -203,16 +182,27 @@ class Backburner:
         principal, name = await self._store.person_of(self.who.tenant, self.who.principal)
         return self.acting_as(self.who._replace(principal=principal, name=name))
 
-    async def may_answer_own(self) -> bool:
-        """Whether this principal may answer questions of jobs that it asked for itself.
+    # ------------------------------------------------------------------------------------------- around the jobs
 
-        Where the operator lets everybody; and a person who is alone in the tenant, as nobody else could. What a person's agent
-        asked is never their own.
-        """
-        if self.self_answer:
-            return True
-        people = [each.id for each in await self.known() if each.is_person]
-        return people == [self.who.principal]
+    @property
+    def asks(self) -> Asks:
+        """What jobs ask of people."""
+        return Asks(self._store, self._bell, self._artifacts, self.who)
+
+    @property
+    def people(self) -> People:
+        """Who may come in here."""
+        return People(self._store, self.who, self_answer=self.self_answer)
+
+    @property
+    def notices(self) -> OwnNotices:
+        """Where this person is told of what wants them."""
+        return OwnNotices(self._store, self.postman, self.who)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told of the ends of jobs."""
+        return Webhooks(self._store, self.who)
 
     # --------------------------------------------------------------------------------------------------- creating
 
@@ -286,7 +276,7 @@ class Backburner:
         created = await self._store.create(
             self.who.tenant, self.who.principal, rows, guard_s=GUARD_S, is_batch=is_batch
         )
-        await self.ring(
+        await self._bell.ring(
             Ring(made.id, made.dispatch, made.queue, self.who.tenant, made.priority)
             for made in created
             if made.created and made.dispatch
@@ -317,7 +307,7 @@ class Backburner:
         ]
         if not named:
             return
-        people = [each.name for each in await self.known() if each.is_person]
+        people = [each.name for each in await self.people.all() if each.is_person]
         here = {name.casefold() for name in people}
         problems = [
             Problem(field, f"'{name}' is nobody here. There are: {', '.join(people)}.")
@@ -329,16 +319,13 @@ class Backburner:
 
     async def ring(self, rings: Iterable[Ring]) -> None:
         """Tell workers of jobs that are due."""
-        # The rows are kept: where Redis is away or slow, the sweep rings.
-        with suppress(RedisError, TimeoutError):
-            async with asyncio.timeout(_RING_PATIENCE_S):
-                await self._bell.ring(rings)
+        await self._bell.ring(rings)
 
     # ---------------------------------------------------------------------------------------------------- reading
 
     async def get(self, job: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
-        return (await self._get([job]))[0]
+        return (await found_jobs(self._store, self.who.tenant, [job]))[0]
 
     async def jobs(self, wanted: Filter | None = None, *, limit: int = 10, cursor: str | None = None) -> JobPage:
         """The tenant's jobs that fit, newest first; `cursor` is the page before's. Raises BadRequest for a bad one."""
@@ -349,11 +336,7 @@ class Backburner:
 
     async def batch(self, batch_id: str) -> Batch:
         """How far the jobs are that were created together. Raises JobNotFound where there are none."""
-        refuse_unstorable({"batch_id": batch_id})
-        found = await self._store.batch(self.who.tenant, batch_id.strip().lower())
-        if found is None:
-            raise JobNotFound(f"There is no batch '{batch_id[:40]}'. Its id is the batch_id that its creation gave.")
-        return found
+        return await found_batch(self._store, self.who.tenant, batch_id)
 
     async def episodes(
         self, wanted: EpisodeFilter | None = None, *, limit: int = 50, cursor: str | None = None
@@ -416,7 +399,7 @@ class Backburner:
         with self._watch.watching([job_id(each) for each in ids]) as news:
             while True:
                 news.clear()
-                jobs = await self._get(ids)
+                jobs = await found_jobs(self._store, self.who.tenant, ids)
                 since = since or {job.id: job.version for job in jobs}
                 left = deadline - time.monotonic()
                 if left <= 0 or _needs_a_person(jobs, seen) or _is_over(jobs, until, since):
@@ -495,171 +478,11 @@ class Backburner:
 
     async def redis_answers(self, within_s: float) -> bool:
         """Whether Redis is there. Without it everything is kept, and rung for later."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._bell.ping()
-        except (RedisError, OSError):
-            return False
-        return True
+        return await self._bell.answers(within_s)
 
     def artifact_path(self, job: Job, artifact: StoredArtifact) -> Path:
         """Where the artifact's file is on this machine."""
         return self._artifacts.path(job.tenant, job.id, artifact)
-
-    async def _get(self, ids: Sequence[str]) -> Sequence[Job]:
-        tidy = [job_id(each) for each in ids]
-        found = {job.id: job for job in await self._store.jobs(self.who.tenant, Filter(ids=tidy), limit=len(tidy))}
-        if missing := [each for each in tidy if each not in found]:
-            raise JobNotFound(f"No job {', '.join(missing)}. List the jobs to see yours.")
-        return [found[each] for each in tidy]
-
-    # ---------------------------------------------------------------------------------------------------- answering
-
-    async def asks(
-        self,
-        *,
-        open_only: bool = True,
-        job: str | None = None,
-        batch_id: str | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> AskPage:
-        """Questions to people, the oldest first: those that are open, or all; of one job, of one batch."""
-        wanted = AskFilter(
-            open_only=open_only,
-            jobs=[job_id(job)] if job else None,
-            batch_id=batch_id,
-            after=ask_place(cursor) if cursor else None,
-        )
-        found = await self._store.asks(self.who.tenant, wanted, limit=limit + 1)
-        page = found[:limit]
-        return AskPage(page, ask_cursor_after(page[-1]) if len(found) > limit else None)
-
-    async def asked(self, numbers: Sequence[int]) -> Sequence[Ask]:
-        """The questions of these numbers, open or not, in this order; those that are not here are left out."""
-        storable = [number for number in numbers if 0 < number < 1 << 63]
-        wanted = AskFilter(ids=storable, open_only=False)
-        found = {ask.id: ask for ask in await self._store.asks(self.who.tenant, wanted, limit=len(storable))}
-        return [found[number] for number in storable if number in found]
-
-    async def waiting(self, limit: int) -> Sequence[Waiting]:
-        """The open questions as this person's inbox lists them: theirs first, each the oldest first."""
-        return await self._store.waiting(self.who.tenant, self.who.name, limit=limit)
-
-    async def waiting_count(self) -> int:
-        """How many open questions are this person's to answer; 1,000 stands for more."""
-        return await self._store.waiting_count(self.who.tenant, self.who.name)
-
-    async def known(self) -> Sequence[Known]:
-        """Everybody in the tenant: people, and agents with whose they are."""
-        return await self._store.known(self.who.tenant)
-
-    def shown_path(self, ask: Ask) -> Path:
-        """Where the file that a question shows is on this machine."""
-        file = StepFile(**(ask.shown or {})["file"])
-        return self._artifacts.step_path(self.who.tenant, file)
-
-    async def answer(
-        self,
-        ask: int | str,
-        decision: str | None = None,
-        *,
-        values: Mapping[str, Any] | None = None,
-        notes: str | None = None,
-        edited: str | None = None,
-        shown_hash: str | None = None,
-        own: bool = True,
-    ) -> Ask:
-        """Answer a question, by its number or, where it asks only one, by its job. Gives it as it is now.
-
-        The first answer counts. With `shown_hash` it counts only for exactly what that stands for. `own=False` refuses an
-        answer from whoever created the job. What is put to a person who is here only they answer, and whoever holds the
-        scope `admin`. Raises Conflict where somebody was faster (who, when, what) or something else is shown now, NotNow
-        where nobody asks any longer, BadRequest for what fits neither choices nor form, NotYours.
-        """
-        meant = await self.ask(ask)
-        (became,) = await self._answer([(meant, Said(decision, values, notes, edited, shown_hash))], own=own)
-        if isinstance(became, BackburnerError):
-            raise became
-        return became
-
-    async def answer_all(self, answers: Sequence[tuple[int, Said]], *, own: bool = True) -> list[Ask | BackburnerError]:
-        """Answer many questions by their numbers, each for itself, in one go; gives for each what `answer` gives or raises."""
-        found = {ask.id: ask for ask in await self.asked([number for number, _ in answers])}
-        known = [(found[number], said) for number, said in answers if number in found]
-        became = iter(await self._answer(known, own=own))
-        return [
-            next(became) if number in found else AskNotFound(f"There is no question {number} here.")
-            for number, _ in answers
-        ]
-
-    async def answer_batch(self, batch_id: str, said: Said, *, own: bool = True) -> dict[int, Ask | BackburnerError]:
-        """Answer alike what the jobs of a batch ask now: number → what `answer` gives or raises.
-
-        Raises JobNotFound for no batch, NotNow where nothing is asked.
-        """
-        batch = await self.batch(batch_id)
-        asks = await self._store.asks(self.who.tenant, AskFilter(batch_id=batch.id), limit=MAX_BATCH)
-        if not asks:
-            raise NotNow(f"No job of the batch {batch.id} asks anything: {batch.said}.")
-        became = await self._answer([(ask, replace(said, shown_hash=ask.shown_hash)) for ask in asks], own=own)
-        return dict(zip([ask.id for ask in asks], became, strict=True))
-
-    async def _answer(self, answers: Sequence[tuple[Ask, Said]], *, own: bool) -> list[Ask | BackburnerError]:
-        became: dict[int, Ask | BackburnerError] = {}
-        fit: list[tuple[int, dict[str, Any]]] = []
-        for nth, (ask, said) in enumerate(answers):
-            try:
-                refuse_unstorable({"decision": said.decision, "shown_hash": said.shown_hash})
-                answer = checked(ask, said) if ask.is_open else {"decision": said.decision}
-                fit.append((nth, {"ask": ask.id, "answer": answer, "shown_hash": said.shown_hash}))
-            except BadRequest as error:
-                became[nth] = error
-        if fit:
-            became |= await self._put_down(answers, fit, own=own)
-        return [became[nth] for nth in range(len(answers))]
-
-    async def _put_down(
-        self, answers: Sequence[tuple[Ask, Said]], fit: Sequence[tuple[int, dict[str, Any]]], *, own: bool
-    ) -> dict[int, Ask | BackburnerError]:
-        """Write down answers that fit, all by one call: nth → what became of it."""
-        tenant, rows = self.who.tenant, [row for _, row in fit]
-        for_others = "admin" in self.who.scopes
-        outcomes = await self._store.answer(tenant, self.who.principal, rows, own=own, for_others=for_others)
-        became: dict[int, Ask | BackburnerError] = {}
-        now = None if all(each.outcome == "answered" for each in outcomes) else await self.now()
-        for (nth, _), each in zip(fit, outcomes, strict=True):
-            ask = answers[nth][0]
-            answered = replace(ask, answer=each.answer, answered_at=each.at, answered_by=each.by_name)
-            became[nth] = answered if each.outcome == "answered" or now is None else _not_answered(ask, each, now)
-        counted = [each for each in outcomes if each.outcome == "answered"]
-        await self.ring(
-            Ring(str(each.job), each.dispatch, str(each.queue), tenant, each.priority or 0)
-            for each in counted
-            if each.dispatch is not None
-        )
-        if counted:
-            await self._tell(Changes(jobs=[str(each.job) for each in counted]))
-        return became
-
-    async def ask(self, ask: int | str) -> Ask:
-        """One question, by its number or by its job. Raises AskNotFound, JobNotFound, NotNow where the job asks nothing, BadRequest where it asks much."""
-        tenant = self.who.tenant
-        if isinstance(ask, int) or (ask.isdecimal() and len(ask) < _ID_LENGTH):
-            number = int(ask)
-            found = await self._store.asks(tenant, AskFilter(ids=[number], open_only=False)) if number < 1 << 63 else []
-            if not found:
-                raise AskNotFound(f"There is no question {number} here.")
-            return found[0]
-        job = await self.get(ask)
-        asks = await self._store.asks(tenant, AskFilter(jobs=[job.id], open_only=False), limit=1000)
-        still_open = [each for each in asks if each.is_open]
-        if len(still_open) > 1:
-            numbered = ", ".join(f"{each.id} ({each.name})" for each in still_open)
-            raise BadRequest(f"{job.id} asks several questions. Say which, by its number: {numbered}.")
-        if not asks:
-            raise NotNow(f"{job.id} is {job.status} and asks nothing.")
-        return still_open[0] if still_open else max(asks, key=lambda each: each.answered_at or each.asked_at)
 
     # --------------------------------------------------------------------------------------------------- changing
 
@@ -699,18 +522,18 @@ class Backburner:
                 f"Nothing was moved: this means {len(meant)} jobs, not {expect}. Narrow it, or send expect={len(meant)}."
             )
         moved = await self._store.organise(self.who.tenant, self.who.principal, meant, changes)
-        await self._tell(Changes(jobs=list(moved.was)))
+        await self._bell.tell(Changes(jobs=list(moved.was)))
         return moved
 
     async def undo(self, move: int) -> Sequence[str]:
         """Put the jobs of a move back, but for those moved on since. Raises NotNow when it was undone before."""
         back = await self._store.undo_move(self.who.tenant, self.who.principal, move)
-        await self._tell(Changes(jobs=back))
+        await self._bell.tell(Changes(jobs=back))
         return back
 
     async def _meant(self, ids: Sequence[str], where: Filter | None) -> Sequence[str]:
         if where is None:
-            return [job.id for job in await self._get(ids)]
+            return [job.id for job in await found_jobs(self._store, self.who.tenant, ids)]
         meant = await self._store.ids(self.who.tenant, where, limit=MAX_MOVE + 1)
         if len(meant) > MAX_MOVE:
             raise BadRequest(f"Nothing was moved: this means more than {MAX_MOVE:,} jobs, the most at once. Narrow it.")
@@ -733,19 +556,19 @@ class Backburner:
     async def cancel(self, ids: Sequence[str], reason: str | None = None) -> Ended:
         """Stop jobs that have not ended. A running one is told at once."""
         refuse_unstorable({"reason": reason})
-        wanted = [job.id for job in await self._get(ids)] if ids else []
+        wanted = [job.id for job in await found_jobs(self._store, self.who.tenant, ids)] if ids else []
         stopped = await self._store.cancel(self.who.tenant, self.who.principal, wanted, reason)
         running = {each.id: each.fence for each in stopped if each.fence is not None}
-        await self._tell(Changes(jobs=[each.id for each in stopped], cancelled=running))
+        await self._bell.tell(Changes(jobs=[each.id for each in stopped], cancelled=running))
         return await self._ended(wanted, [each.id for each in stopped], "{} is {} already.")
 
     async def delete(self, ids: Sequence[str]) -> Ended:
         """Delete jobs that have ended, with their artifacts. What happened to them stays in the events."""
-        wanted = [job.id for job in await self._get(ids)]
+        wanted = [job.id for job in await found_jobs(self._store, self.who.tenant, ids)]
         gone = await self._store.delete(self.who.tenant, self.who.principal, wanted)
         for each in gone:
             await asyncio.to_thread(self._artifacts.remove, self.who.tenant, each)
-        await self._tell(Changes(jobs=gone))
+        await self._bell.tell(Changes(jobs=gone))
         return await self._ended(wanted, gone, "{} is {}: cancel it first.")
 
     async def _ended(self, wanted: Sequence[str], done: Sequence[str], sentence: str) -> Ended:
@@ -759,50 +582,6 @@ class Backburner:
             each: sentence.format(each, left[each].status) if each in left else f"{each} is gone." for each in rest
         }
         return Ended(tuple(done), not_done)
-
-    async def _tell(self, changes: Changes) -> None:
-        with suppress(RedisError, TimeoutError):
-            async with asyncio.timeout(_RING_PATIENCE_S):
-                await self._bell.tell(changes)
-
-    # ---------------------------------------------------------------------------------------------------- notices
-
-    async def notices(self) -> Notices | None:
-        """Where this person is told of things, and how that goes; None: nowhere."""
-        return await self._store.notices(self.who.tenant, self.who.principal)
-
-    async def set_notices(self, address: str | None, wants: Sequence[str] = WANTS) -> None:
-        """Tell this person there (None: where until now) of what they want. Raises BadRequest for an address that cannot be used."""
-        if unknown := [each for each in wants if each not in WANTS]:
-            raise BadRequest(f"Nobody can be told of '{unknown[0][:40]}', only of {', '.join(WANTS)}.")
-        checked_address = await self.postman.check(address) if address is not None else None
-        if not await self._store.set_notices(self.who.tenant, self.who.principal, checked_address, wants):
-            raise BadRequest(
-                f"'{self.who.name}' is an agent: only people are told."
-                if address is not None
-                else "There is no address yet to tell you at: give one, such as ntfy://my-topic."
-            )
-
-    async def stop_notices(self) -> None:
-        """Forget this person's address."""
-        await self._store.stop_notices(self.who.tenant, self.who.principal)
-
-    async def test_notices(self) -> None:
-        """Send a test to this person's address. Raises NotNow where it was not taken, or another was sent just now."""
-        address = await self._store.test_notices(self.who.tenant, self.who.principal)
-        if address is None:
-            has_one = await self.notices() is not None
-            raise NotNow(
-                "A test was sent just now; wait ten seconds." if has_one else "There is no address to test yet."
-            )
-        refused = None
-        try:
-            await self.postman.send(address, TEST)
-        except NotTaken as error:
-            refused = str(error)
-        await self._store.tested_notices(self.who.tenant, self.who.principal, address, refused)
-        if refused:
-            raise NotNow(f"The test was not taken. {refused}")
 
     # ------------------------------------------------------------------------------------------------------ files
 
@@ -827,82 +606,12 @@ class Backburner:
         """Delete an upload with its file. Raises FileNotKept, NotNow while a job that has not ended needs it."""
         await self._files.delete(self.who, upload)
 
-    @property
-    def webhooks(self) -> Webhooks:
-        """Who is told of the ends of jobs."""
-        return Webhooks(self._store, self.who)
-
-    # ----------------------------------------------------------------------------------------------------- tokens
-
-    async def add_token(self, name: str, scopes: Sequence[str], lasts: str | None = None) -> str:
-        """A new token of this principal, shown only now; `lasts` such as `90 days`, None: for ever."""
-        secret = f"bb_{os.urandom(32).hex()}"
-        await self._store.add_token(self.who.tenant, self.who.principal, name, hash_of_secret(secret), scopes, lasts)
-        return secret
-
-    async def sign_in_link(self, person: str = "owner", *, new: bool = False) -> str:
-        """The secret of a link that signs this person's browser in, once and soon; `new`: lets somebody in who is not here yet.
-
-        Raises BadRequest for nobody, and for a name that an agent has or that cannot be one.
-        """
-        refuse_unstorable({"name": person})
-        person = " ".join(person.split())
-        number = await self._store.person(self.who.tenant, person)
-        if number is None and new:
-            number = await self._let_in(person)
-        if number is None:
-            raise BadRequest(f"There is no person '{person}' here.")
-        secret = secrets.token_urlsafe(32)
-        await self._store.add_link(self.who.tenant, number, hash_of_secret(secret), LINK_S)
-        return secret
-
-    async def _let_in(self, person: str) -> int:
-        if not person or len(person) > MAX_NAME or not person.isprintable():
-            raise BadRequest(f"A person's name has 1 to {MAX_NAME} characters.")
-        number = await self._store.add_person(self.who.tenant, person)
-        if number is None:
-            raise BadRequest(f"'{person}' is the name of an agent here. Take another one for the person.")
-        return number
-
-    async def tokens(self) -> Sequence[Mapping[str, Any]]:
-        """The tenant's tokens, without their secrets."""
-        return await self._store.tokens(self.who.tenant)
-
-    async def revoke_token(self, number: int) -> None:
-        """End a token at once. Raises Conflict when there is no such token that is still good."""
-        if not await self._store.revoke_token(self.who.tenant, number):
-            raise Conflict(f"There is no token {number} that is still good.")
-
 
 def _wanted(parsed: Sequence[Parsed], is_batch: bool) -> Iterable[Wanted]:
     """The files that jobs name, each with where it is named."""
     for number, (kind, row) in enumerate(parsed):
         for field, file in kind.files_in(row["args"]) if kind.takes_files else ():
             yield Wanted(f"jobs/{number}/{field}" if is_batch else field, file, row["after"] or ())
-
-
-def _not_answered(ask: Ask, answered: Answered, now: datetime) -> BackburnerError:
-    match answered.outcome:
-        case "taken":
-            ago = reasons.duration((now - answered.at).total_seconds()) if answered.at else "a moment"
-            said = (answered.answer or {}).get("decision") or "with the form"
-            return Conflict(f"{answered.by_name} answered this {ago} ago: {said}.")
-        case "changed":
-            return Conflict("What this question shows has changed since you saw it. Look at it again, then answer.")
-        case "expired":
-            return NotNow(
-                f"This question was open until {ask.deadline_at:%Y-%m-%d %H:%M} UTC; the job went on without an answer."
-            )
-        case "own":
-            return NotYours("Whoever asked for this job may not answer its question; somebody else has to.")
-        case "theirs":
-            return NotYours(
-                f"This is put to {ask.for_person}, and nobody else answers it. If they cannot, an operator does: with a token "
-                f"that has the scope 'admin', or by 'backburner jobs answer {ask.job}' where Backburner runs."
-            )
-        case "gone":
-            return AskNotFound(f"There is no question {ask.id} here.")
-    return NotNow(f"Nobody asks this any longer: {ask.job} went on without it, or has ended.")
 
 
 def _needs_a_person(jobs: Sequence[Job], seen: Mapping[str, int]) -> bool:

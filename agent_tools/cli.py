@@ -18,7 +18,7 @@ import typer
 
 from agent_tools import opus_cli, terminal
 from agent_tools.answers import Said
-from agent_tools.app import AGENT_SCOPES, Backburner, Ended
+from agent_tools.app import Backburner, Ended
 from agent_tools.auth import Keys
 from agent_tools.embedded import Home, Runtime
 from agent_tools.files import Sent
@@ -28,6 +28,7 @@ from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.notices import WANTS, Notices
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
 from agent_tools.view import Addresses, progress
@@ -108,7 +109,7 @@ def link(
             raise Misconfigured("No 'backburner up' serves pages here. Start it, or set BACKBURNER_PUBLIC_URL.")
         async with Backburner.open(settings) as backburner:
             try:
-                return f"{base}/sign-in?key={await backburner.sign_in_link(person, new=new)}"
+                return f"{base}/sign-in?key={await backburner.people.sign_in_link(person, new=new)}"
             except BadRequest as error:
                 hint = "" if new else f" To let somebody in: backburner link '{person}' --new"
                 raise BadRequest(f"{error}{hint}") from error
@@ -134,15 +135,15 @@ def notices(
     async def change() -> Notices | None:
         async with Backburner.open(name=person) as backburner:
             if off:
-                await backburner.stop_notices()
+                await backburner.notices.stop()
             if to is not None or want:
                 address = sys.stdin.readline() if to == "-" else to
-                kept = await backburner.notices()
-                await backburner.set_notices(address, want or (kept.wants if kept else WANTS))
+                kept = await backburner.notices.get()
+                await backburner.notices.set(address, want or (kept.wants if kept else WANTS))
             if test:
-                await backburner.test_notices()
+                await backburner.notices.test()
                 terminal.say("The test was taken.")
-            return await backburner.notices()
+            return await backburner.notices.get()
 
     terminal.print_notices(_run(change()))
 
@@ -403,7 +404,7 @@ def list_asks(
 
     async def read() -> tuple[Sequence[Ask], datetime]:
         async with Backburner.open() as backburner:
-            return (await backburner.asks(limit=limit)).asks, await backburner.now()
+            return (await backburner.asks.page(limit=limit)).asks, await backburner.now()
 
     found, now = _run(read())
     if as_json:
@@ -436,10 +437,10 @@ def answer_ask(
             backburner = opened.acting_as(opened.who._replace(scopes=("admin",)))
             given = _arguments(value or [])
             if batch:
-                return [*(await backburner.answer_batch(ask, Said(decision, given or None, notes, text))).values()]
-            meant = await backburner.ask(ask)
+                return [*(await backburner.asks.answer_batch(ask, Said(decision, given or None, notes, text))).values()]
+            meant = await backburner.asks.get(ask)
             values = _typed(given, meant.form) if value or meant.form else None
-            return [await backburner.answer(meant.id, decision, values=values, notes=notes, edited=text)]
+            return [await backburner.asks.answer(meant.id, decision, values=values, notes=notes, edited=text)]
 
     became = _run(give())
     for each in became:
@@ -511,7 +512,7 @@ def create_token(
 
     async def create() -> str:
         async with Backburner.open(name=of) as backburner:
-            return await backburner.add_token(name, scope or AGENT_SCOPES, lasts)
+            return await backburner.people.add_token(name, scope or AGENT_SCOPES, lasts)
 
     print(_run(create()))  # noqa: T201  # for scripts
 
@@ -522,7 +523,7 @@ def list_tokens() -> None:
 
     async def read() -> list[dict[str, Any]]:
         async with Backburner.open() as backburner:
-            return [dict(each) for each in await backburner.tokens()]
+            return [dict(each) for each in await backburner.people.tokens()]
 
     for each in _run(read()):
         state = (
@@ -545,7 +546,7 @@ def revoke_token(number: Annotated[int, typer.Argument(help="Its number, as 'tok
 
     async def revoke() -> None:
         async with Backburner.open() as backburner:
-            await backburner.revoke_token(number)
+            await backburner.people.revoke_token(number)
 
     _run(revoke())
     terminal.say(f"Token {number} is good no longer.")

@@ -20,6 +20,7 @@ from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
 from sql.door import Filter
 
 MAX_AFTER = 1000
+MAX_BATCH = 1000
 MOST_OF_AN_ADDRESS = 2000
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 UNORGANISED = frozenset({"unorganised", "unorganized", "default", "none", "null", ""})

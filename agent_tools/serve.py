@@ -12,10 +12,11 @@ import uvicorn
 from starlette.routing import Route
 
 from agent_tools import bell
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
 from agent_tools.auth import Keys
 from agent_tools.bell import Bell
 from agent_tools.jobs.errors import Misconfigured
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.server import mcp
 from agent_tools.settings import Settings
 from agent_tools.tail import Tail

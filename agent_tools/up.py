@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
 from agent_tools.embedded import Home, Runtime, Servers, StartFailed, start_detached
 from agent_tools.jobs.errors import Misconfigured
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.serve import Binding, serving
 from agent_tools.settings import Settings
 from sql.migrate import migrate
@@ -147,10 +148,10 @@ async def _introduce(settings: Settings, home: Home, http_url: str) -> str:
     """
     async with Backburner.open(settings) as backburner:
         if not home.token.exists():
-            secret = await backburner.add_token("local agent", AGENT_SCOPES)
+            secret = await backburner.people.add_token("local agent", AGENT_SCOPES)
             home.token.touch(0o600)
             home.token.write_text(secret)
-        return f"{http_url}/sign-in?key={await backburner.sign_in_link()}"
+        return f"{http_url}/sign-in?key={await backburner.people.sign_in_link()}"
 
 
 def _is_alive(pid: int) -> bool:

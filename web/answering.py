@@ -44,16 +44,16 @@ async def answer(request: Request, backburner: Backburner) -> Response:
     if question.state == "open" and problems:
         return await _again(request, backburner, question, given, problems)
 
-    rows = await backburner.waiting(waiting.MOST)
+    rows = await backburner.asks.waiting(waiting.MOST)
     try:
-        await backburner.answer(
+        await backburner.asks.answer(
             ask.id,
             decision,
             values=values if ask.form is not None else None,
             notes=notes or None,
             edited=given["edited"].replace("\r\n", "\n") if ask.editable and "edited" in given else None,
             shown_hash=shown_hash,
-            own=await backburner.may_answer_own(),
+            own=await backburner.people.may_answer_own(),
         )
     except BadRequest as error:
         return await _again(request, backburner, question, given, error.problems)
@@ -70,7 +70,7 @@ async def _again(
     request: Request, backburner: Backburner, question: Question, given: dict[str, str], problems: Sequence[Problem]
 ) -> Response:
     """The question once more, with what was typed, and beside each field what is wrong with it."""
-    rows = await backburner.waiting(waiting.MOST)
+    rows = await backburner.asks.waiting(waiting.MOST)
     return await waiting.shown(request, backburner, rows, asked.sent(question, given, problems), status=422)
 
 
@@ -78,7 +78,7 @@ async def _too_late(
     request: Request, backburner: Backburner, number: int, given: dict[str, str], error: BackburnerError
 ) -> Response:
     """The question as it is now: who was first, when and with what; or what it shows instead."""
-    ask, rows = await asyncio.gather(waiting.ask_of(backburner, number), backburner.waiting(waiting.MOST))
+    ask, rows = await asyncio.gather(waiting.ask_of(backburner, number), backburner.asks.waiting(waiting.MOST))
     question = await waiting.view(request, backburner, ask)
     if question.newer:
         question = await waiting.view(request, backburner, await waiting.ask_of(backburner, question.newer))
@@ -113,7 +113,7 @@ async def together(request: Request, backburner: Backburner) -> Response:
         meant, given = _meant(form.getlist("ask")), _texts(form)
     if not meant:
         raise BadRequest("Nothing is selected. Tick the questions to answer first.")
-    asks = {ask.id: ask for ask in await backburner.asked([each.id for each in meant])}
+    asks = {ask.id: ask for ask in await backburner.asks.numbered([each.id for each in meant])}
     alike, apart = _alike(meant, asks, await waiting.put_to_others(backburner, asks.values()))
     decision, notes = given.get("decision"), given.get("notes", "").strip()
     is_missing = bool(decision) and turns_down(decision) and not notes
@@ -133,7 +133,7 @@ async def together(request: Request, backburner: Backburner) -> Response:
             notes_error=_REASON if is_missing else "",
         )
     done = await _done(backburner, alike, asks, decision, notes)
-    rows = await backburner.waiting(waiting.MOST)
+    rows = await backburner.asks.waiting(waiting.MOST)
     return await page(
         request,
         backburner,
@@ -153,12 +153,12 @@ async def _done(
         (each.id, Said(decision, {} if asks[each.id].form is not None else None, notes or None, None, each.shown_hash))
         for each in alike
     ]
-    became = await backburner.answer_all(given, own=await backburner.may_answer_own())
+    became = await backburner.asks.answer_all(given, own=await backburner.people.may_answer_own())
     refused = [each.id for each, one in zip(alike, became, strict=True) if isinstance(one, BackburnerError)]
     # The same form sent twice answers once, and says so twice.
     ours = {
         ask.id
-        for ask in (await backburner.asked(refused) if refused else ())
+        for ask in (await backburner.asks.numbered(refused) if refused else ())
         if ask.answered_by == backburner.who.name and (ask.answer or {}).get("decision") == decision
     }
     return [

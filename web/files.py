@@ -35,11 +35,11 @@ async def artifact(request: Request, backburner: Backburner) -> Response:
 @signed_in("jobs:read")
 async def shown(request: Request, backburner: Backburner) -> Response:
     """The file that a question is about."""
-    ask = next(iter(await backburner.asked([request.path_params["ask"]])), None)
+    ask = next(iter(await backburner.asks.numbered([request.path_params["ask"]])), None)
     file = (ask.shown or {}).get("file") if ask else None
     if ask is None or file is None or file["name"] != request.path_params["name"]:
         raise HTTPException(404, "No question here shows a file of that name.")
-    return await sent(request, backburner.shown_path(ask), file["name"], file["media_type"], file["sha256"])
+    return await sent(request, backburner.asks.shown_path(ask), file["name"], file["media_type"], file["sha256"])
 
 
 async def sent(request: Request, path: Path, name: str, media_type: str, sha256: str) -> Response:

@@ -46,7 +46,7 @@ async def change(request: Request, backburner: Backburner) -> Response:
     async with request.form() as form:
         address, wants = str(form.get("address", "")).strip(), [str(each) for each in form.getlist("wants")]
     try:
-        await backburner.set_notices(address or None, wants)
+        await backburner.notices.set(address or None, wants)
     except BadRequest as error:
         return await _shown(request, backburner, error=str(error), wants=wants, status=422)
     return go_on(HERE, Flash("Kept. Send yourself a test to see that it arrives." if address else "Kept."))
@@ -56,7 +56,7 @@ async def change(request: Request, backburner: Backburner) -> Response:
 async def test(request: Request, backburner: Backburner) -> Response:
     """Send a test, and say how that went."""
     try:
-        await backburner.test_notices()
+        await backburner.notices.test()
     except NotNow as error:
         return await _shown(request, backburner, said=str(error), status=409)
     return go_on(HERE, Flash("The test was taken. It should be there now."))
@@ -65,7 +65,7 @@ async def test(request: Request, backburner: Backburner) -> Response:
 @signed_in("jobs:read")
 async def off(request: Request, backburner: Backburner) -> Response:
     """Forget the address."""
-    await backburner.stop_notices()
+    await backburner.notices.stop()
     return go_on(HERE, Flash("The address is forgotten. You are told nowhere but here."))
 
 
@@ -78,7 +78,7 @@ async def _shown(
     wants: list[str] | None = None,
     status: int = 200,
 ) -> Response:
-    notices, now = await backburner.notices(), await backburner.now()
+    notices, now = await backburner.notices.get(), await backburner.now()
     wanted = wants if wants is not None else notices.wants if notices else WANTS
     return await page(
         request,

@@ -79,7 +79,7 @@ async def _list(
     live = Site.of(request).tail.place
     now = await backburner.now()
     found = await backburner.jobs(browse.filter(now), limit=PAGE, cursor=browse.cursor or None)
-    asks = (await backburner.asks(batch_id=batch.id, limit=waiting.MOST)).asks if batch and batch.asks else ()
+    asks = (await backburner.asks.page(batch_id=batch.id, limit=waiting.MOST)).asks if batch and batch.asks else ()
     return await page(
         request,
         backburner,
@@ -118,7 +118,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         backburner.standings([job]),
         backburner.versions(job.id),
         backburner.events(job.id),
-        backburner.known(),
+        backburner.people.all(),
         waiting.of_job(request, backburner, job.id),
     )
     batch = await backburner.batch(job.batch_id) if job.batch_id else None

@@ -29,7 +29,7 @@ _TEXT = 64_000
 async def inbox(request: Request, backburner: Backburner) -> Response:
     """The first question that waits."""
     live = Site.of(request).tail.place
-    rows = await backburner.waiting(MOST)
+    rows = await backburner.asks.waiting(MOST)
     first = await ask_of(backburner, rows[0].id) if rows else None
     return await shown(request, backburner, rows, await view(request, backburner, first) if first else None, live=live)
 
@@ -39,7 +39,7 @@ async def ask_page(request: Request, backburner: Backburner) -> Response:
     """One question, open or not."""
     live = Site.of(request).tail.place
     ask = await ask_of(backburner, request.path_params["ask"])
-    rows, question = await asyncio.gather(backburner.waiting(MOST), view(request, backburner, ask))
+    rows, question = await asyncio.gather(backburner.asks.waiting(MOST), view(request, backburner, ask))
     return await shown(request, backburner, rows, question, live=live)
 
 
@@ -81,7 +81,7 @@ async def shown(
 
 async def ask_of(backburner: Backburner, number: int) -> Ask:
     """The question of this number. Raises AskNotFound."""
-    found = await backburner.asked([number])
+    found = await backburner.asks.numbered([number])
     if not found:
         raise AskNotFound("There is no such question here, or it is not yours to see.")
     return found[0]
@@ -90,14 +90,14 @@ async def ask_of(backburner: Backburner, number: int) -> Ask:
 async def view(request: Request, backburner: Backburner, ask: Ask, now: datetime | None = None) -> Question:
     """The question as this person sees it."""
     known, text, newer = await asyncio.gather(
-        backburner.known(), asyncio.to_thread(_file_text, backburner, ask), _newer(backburner, ask)
+        backburner.people.all(), asyncio.to_thread(_file_text, backburner, ask), _newer(backburner, ask)
     )
     return asked.question(
         ask,
         now or await backburner.now(),
         myself(backburner),
         known,
-        may_own=await backburner.may_answer_own(),
+        may_own=await backburner.people.may_answer_own(),
         may_all=may_answer_all(backburner),
         file_text=text,
         newer=newer,
@@ -106,7 +106,7 @@ async def view(request: Request, backburner: Backburner, ask: Ask, now: datetime
 
 async def of_job(request: Request, backburner: Backburner, job: str) -> tuple[list[Question], list[Question]]:
     """What a job asks, and what it asked before, newest first."""
-    asks = (await backburner.asks(job=job, open_only=False, limit=_OF_JOB)).asks
+    asks = (await backburner.asks.page(job=job, open_only=False, limit=_OF_JOB)).asks
     now = await backburner.now() if asks else None
     questions = [await view(request, backburner, ask, now) for ask in asks]
     return [each for each in questions if each.state == "open"], [
@@ -116,7 +116,7 @@ async def of_job(request: Request, backburner: Backburner, job: str) -> tuple[li
 
 async def put_to_others(backburner: Backburner, asks: Iterable[Ask]) -> dict[int, str]:
     """Question → whom it is put to, for those that only somebody else who is here may answer."""
-    known, me = await backburner.known(), myself(backburner)
+    known, me = await backburner.people.all(), myself(backburner)
     found = {ask.id: asked.put_to(ask, me, known, may_all=may_answer_all(backburner)) for ask in asks}
     return {number: name for number, name in found.items() if name}
 
@@ -150,7 +150,7 @@ async def _newer(backburner: Backburner, ask: Ask) -> int | None:
     """The open question that stands in place of one that was withdrawn."""
     if ask.withdrawn_at is None:
         return None
-    found = (await backburner.asks(job=ask.job)).asks
+    found = (await backburner.asks.page(job=ask.job)).asks
     return next((each.id for each in found if each.name == ask.name and each.id != ask.id), None)
 
 
@@ -159,4 +159,4 @@ def _file_text(backburner: Backburner, ask: Ask) -> str:
     if not file:
         return ""
     stored = StoredArtifact(file["name"], file["title"], file["media_type"], file["bytes"], file["sha256"], 0)
-    return beginning(backburner.shown_path(ask), _TEXT) if words.sort_of(stored) == "text" else ""
+    return beginning(backburner.asks.shown_path(ask), _TEXT) if words.sort_of(stored) == "text" else ""

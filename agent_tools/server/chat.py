@@ -140,10 +140,10 @@ async def _take(chat: Chat, person: Backburner, key: str, said: ElicitResult) ->
     chosen, notes = content.pop("decision", None), content.pop("notes", None)
     decision = str(chosen) if chosen else None
     try:
-        ask = await person.ask(int(match[1]))
+        ask = await person.asks.get(int(match[1]))
         required = (ask.form or {}).get("required", ()) if needs_form(ask.choices, decision) else ()
         values = {name: value for name, value in content.items() if value != "" or name in required}
-        await person.answer(
+        await person.asks.answer(
             ask.id,
             decision,
             values=values or ({} if ask.form else None),

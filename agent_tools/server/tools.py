@@ -401,14 +401,14 @@ async def answer_job(desk: Desk, asked: AnswerJob) -> Reply:
         raise BadRequest(f"Say which: either job_id or batch_id. A call that works: {_EXAMPLES['answer_job']}")
     said, own = Said(asked.decision, asked.values, asked.notes), desk.backburner.self_answer
     if asked.batch_id is not None:
-        became = await desk.backburner.answer_batch(asked.batch_id, said, own=own)
+        became = await desk.backburner.asks.answer_batch(asked.batch_id, said, own=own)
         return replies.answered_all([*became.values()])
     job = job_id(asked.job_id or "")
-    meant = await desk.backburner.ask(asked.ask if asked.ask is not None else job)
+    meant = await desk.backburner.asks.get(asked.ask if asked.ask is not None else job)
     if meant.job != job:
         raise BadRequest(f"ask: question {meant.id} is not one of {job}.")
     return replies.answered(
-        await desk.backburner.answer(meant.id, said.decision, values=said.values, notes=said.notes, own=own)
+        await desk.backburner.asks.answer(meant.id, said.decision, values=said.values, notes=said.notes, own=own)
     )
 
 

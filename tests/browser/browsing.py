@@ -37,7 +37,7 @@ class Shelf:
         context.on("weberror", lambda error: self.complaints.append(f"{error.error}"))
         page = await context.new_page()
         if is_signed_in:
-            await page.goto(f"/sign-in?key={await self.backburner.sign_in_link(person, new=True)}")
+            await page.goto(f"/sign-in?key={await self.backburner.people.sign_in_link(person, new=True)}")
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url("**/")
         return page

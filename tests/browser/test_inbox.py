@@ -28,7 +28,7 @@ async def asks(shelf: Shelf, title: str, **args: Any) -> Ask:
     """A new question, open."""
     job = (await shelf.backburner.create("publish", args, title=title, again=True)).id
     await shelf.backburner.wait([job], 10)
-    (ask,) = (await shelf.backburner.asks(job=job)).asks
+    (ask,) = (await shelf.backburner.asks.page(job=job)).asks
     return ask
 
 
@@ -36,7 +36,7 @@ async def ask_many(shelf: Shelf, number: int) -> None:
     """Questions of one batch."""
     jobs = [NewJob("publish", {"question": f"Publish {n}?"}, title=f"Post {n}") for n in range(1, number + 1)]
     await shelf.backburner.create_many(jobs)
-    while len((await shelf.backburner.asks()).asks) < number:
+    while len((await shelf.backburner.asks.page()).asks) < number:
         await asyncio.sleep(0.05)
 
 
@@ -92,12 +92,15 @@ async def test_the_next_question_comes_without_a_reload_and_takes_no_press_meant
     await expect(page.get_by_role("heading", name="The second?")).to_be_focused()
     await settled(page)
     assert await page.evaluate("window.isTheSame")
-    assert (await shelf.backburner.asks()).asks == [second]
+    assert (await shelf.backburner.asks.page()).asks == [second]
     assert page.url.endswith(f"/waiting/{second.id}")
 
     await page.get_by_role("button", name="Approve").click()
     await expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
-    assert [each.answered_by for each in await shelf.backburner.asked([first.id, second.id])] == ["owner", "owner"]
+    assert [each.answered_by for each in await shelf.backburner.asks.numbered([first.id, second.id])] == [
+        "owner",
+        "owner",
+    ]
 
 
 async def test_of_two_people_who_answer_at_once_one_is_told_who_was_first(shelf: Shelf) -> None:
@@ -114,7 +117,7 @@ async def test_of_two_people_who_answer_at_once_one_is_told_who_was_first(shelf:
     for page in pages:
         await expect(page.locator(".toast, .became")).not_to_have_count(0)
     assert sorted(statuses) == [303, 409]
-    (now,) = await shelf.backburner.asked([ask.id])
+    (now,) = await shelf.backburner.asks.numbered([ask.id])
     late = pages[0] if now.answered_by == "Marta" else pages[1]
     await expect(late.get_by_role("alert")).to_contain_text(
         re.compile(rf"{now.answered_by} answered this .*: approve\.")
@@ -135,7 +138,7 @@ async def test_an_answer_of_somebody_else_arrives_in_front_of_whoever_was_still_
     await expect(count(page)).to_have_text("3")
     assert await page.get_by_role("textbox", name="Reason").input_value() == "half a thou"
 
-    await shelf.backburner.answer(ask.id, "reject", notes="No.")
+    await shelf.backburner.asks.answer(ask.id, "reject", notes="No.")
     await expect(page.get_by_role("alert")).to_contain_text("agent answered this just now: reject.")
     await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     await expect(count(page)).to_have_text("2")
@@ -177,7 +180,7 @@ async def test_keys_answer_and_can_be_switched_off(shelf: Shelf) -> None:
     await page.locator("h1").click()
     await page.keyboard.press("r")
     await expect(page.get_by_role("textbox", name="Reason")).to_be_focused()
-    assert len((await shelf.backburner.asks()).asks) == 2
+    assert len((await shelf.backburner.asks.page()).asks) == 2
     await page.keyboard.type("No.")
     await page.locator("h1").click()
     await page.keyboard.press("r")
@@ -185,7 +188,7 @@ async def test_keys_answer_and_can_be_switched_off(shelf: Shelf) -> None:
     await settled(page)
     await page.keyboard.press("a")
     await expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
-    answers = [each.answer for each in await shelf.backburner.asked([first.id, second.id])]
+    answers = [each.answer for each in await shelf.backburner.asks.numbered([first.id, second.id])]
     assert answers == [
         {"decision": "send back", "values": {"tag": "sea"}, "notes": "No."},
         {"decision": "approve", "values": None, "notes": None},
@@ -199,7 +202,7 @@ async def test_keys_answer_and_can_be_switched_off(shelf: Shelf) -> None:
     await settled(page)
     await page.keyboard.press("a")
     await settled(page)
-    assert len((await shelf.backburner.asks()).asks) == 1
+    assert len((await shelf.backburner.asks.page()).asks) == 1
 
 
 async def test_a_text_is_edited_with_a_key_and_approved(shelf: Shelf) -> None:
@@ -260,7 +263,7 @@ async def test_every_state_is_accessible_and_fits(shelf: Shelf, scheme: str, wid
     await page.goto(f"/waiting/{edited.id}")
     await page.get_by_text("Edit the text before you answer").click()
     await look("editing")
-    await shelf.backburner.answer(edited.id, "approve", edited=f"# Tides\n\n{'y' * 200}")
+    await shelf.backburner.asks.answer(edited.id, "approve", edited=f"# Tides\n\n{'y' * 200}")
     await look("job with edits", f"/jobs/{edited.job}")
     for name, ask in (("form", form), ("picture", picture), ("file", file), ("page", made), ("facts", told)):
         await look(name, f"/waiting/{ask.id}")
@@ -273,7 +276,7 @@ async def test_every_state_is_accessible_and_fits(shelf: Shelf, scheme: str, wid
     await page.get_by_role("button", name="Reject").click()
     await expect(page.locator("[aria-invalid]")).to_be_focused()
     await look("to be mended")
-    await shelf.backburner.answer(picture.id, "reject", notes="No.")
+    await shelf.backburner.asks.answer(picture.id, "reject", notes="No.")
     await look("answered", f"/waiting/{picture.id}")
     await shelf.backburner.cancel([file.job])
     await look("over", f"/waiting/{file.id}")

@@ -156,7 +156,7 @@ async def test_every_page_is_accessible_and_fits(shelf: Shelf, scheme: str, widt
         found.update(await looked_at(page, name, (1280, 320, width)))
 
     await look("not signed in", "/")
-    await look("sign-in", f"/sign-in?key={await shelf.backburner.sign_in_link()}")
+    await look("sign-in", f"/sign-in?key={await shelf.backburner.people.sign_in_link()}")
     await page.get_by_role("button", name="Sign in").click()
     await look("empty")
     await look("new", "/new")

@@ -20,8 +20,9 @@ from rig.proxy import Proxy
 from stubs.opus import POST, REVIEWED_FOR_EVER, Run, StubOpus, serving_opus
 from stubs.site import Site, serving_site
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
 from agent_tools.cli import main
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.serve import Binding, serving
 from agent_tools.server.mcp import server
 from agent_tools.server.tools import Desk
@@ -410,7 +411,7 @@ async def test_without_opus_pages_go_to_our_own_inbox(
     await shell.run("process", "--to", "approval", "--who", "owner", "--subject", "News")
     await eventually(lambda: book.number("SELECT count(*) FROM asks") == 1)
 
-    (ask,) = (await backburner.asks()).asks
+    (ask,) = (await backburner.asks.page()).asks
     assert (ask.question, ask.for_person) == ("Publish “Tides”?", "owner")
     assert "The sea comes and goes twice a day" in (ask.shown or {})["text"]
     assert "asks" not in (await shell.run("check-jobs")).stderr

@@ -53,7 +53,7 @@ class Office:
         return await self.perform(job)
 
     async def asks(self, job: str) -> list[Ask]:
-        return list((await self.door.asks(job=job)).asks)
+        return list((await self.door.asks.page(job=job)).asks)
 
     def asked(self, job: str) -> list[dict[str, Any]]:
         return self.book.rows("SELECT * FROM asks WHERE job_id = %(job)s ORDER BY id", job=job)
@@ -111,7 +111,7 @@ async def test_a_park_spends_nothing_and_frees_its_slot(office: Any, book: Book)
     assert not ended[0].exists()
     other = await here.create("parking")
     assert (await here.perform(other))["status"] == "waiting"
-    assert len((await here.door.asks()).asks) == 2
+    assert len((await here.door.asks.page()).asks) == 2
     book.assert_sound()
 
 
@@ -121,7 +121,7 @@ async def test_an_answer_comes_back_with_who_gave_it_and_when(office: Any, book:
     await here.perform(job)
     assert "Waiting for a person's answer: 'Publish?' (asked 0 s ago)." in await here.door.why(job)
 
-    answered = await here.door.answer(job, "approve", notes="Well done")
+    answered = await here.door.asks.answer(job, "approve", notes="Well done")
     row = await here.perform(job)
 
     assert (answered.answered_by, answered.shown) == ("owner", {"text": "Good news"})
@@ -157,7 +157,7 @@ async def test_a_handler_whose_code_changed_around_the_question_completes_with_i
     await here.perform(job)
 
     upgraded: Office = await office(newer)
-    await upgraded.door.answer(job, "reject")
+    await upgraded.door.asks.answer(job, "reject")
     row = await upgraded.perform(job)
 
     assert row["result"] == {"decision": "reject", "read": "HELLO", "tone": "warm"}
@@ -184,7 +184,7 @@ async def test_changed_content_is_asked_anew_and_the_old_question_withdrawn(offi
     old, new = here.asked(job)
     assert (old["withdrawn_at"] is None, new["withdrawn_at"]) == (False, None)
     assert [ask.shown for ask in await here.asks(job)] == [{"text": "second draft"}]
-    await here.door.answer(job, "approve")
+    await here.door.asks.answer(job, "approve")
     assert (await here.perform(job))["result"] == {"decision": "approve"}
 
 
@@ -199,7 +199,7 @@ async def test_an_answer_to_what_was_shown_before_does_not_stand_for_what_is_sho
     here: Office = await office(drafting)
     job = await here.create("drafting")
     await here.perform(job)
-    await here.door.answer(job, "approve")
+    await here.door.asks.answer(job, "approve")
     content.append("something else")
 
     row = await here.perform(job)
@@ -233,14 +233,14 @@ async def test_a_form_comes_back_as_its_model_and_is_asked_again_where_a_rule_of
     here: Office = await office(pricing)
     job = await here.create("pricing")
     await here.perform(job)
-    await here.door.answer(job, values={"amount": 3})
+    await here.door.asks.answer(job, values={"amount": 3})
 
     row = await here.perform(job)
 
     assert row["status"] == "waiting"
     (again,) = await here.asks(job)
     assert again.question == "What does it cost?\n\nThe answer before did not fit. amount: must be even."
-    await here.door.answer(job, values={"amount": 4})
+    await here.door.asks.answer(job, values={"amount": 4})
     assert (await here.perform(job))["result"] == {"amount": 4, "currency": "EUR"}
 
 
@@ -258,7 +258,7 @@ async def test_two_questions_at_once_are_put_one_after_the_other(office: Any, bo
     for _ in range(2):
         assert (await here.perform(job))["status"] == "waiting"
         (ask,) = await here.asks(job)
-        await here.door.answer(ask.id, decisions[ask.name])
+        await here.door.asks.answer(ask.id, decisions[ask.name])
 
     assert (await here.perform(job))["result"] == {"right": "approve", "good": "reject"}
     book.assert_sound()
@@ -274,7 +274,7 @@ async def test_the_same_question_twice_is_two_questions(office: Any) -> None:
     job = await here.create("asking")
     for decision in ("approve", "reject"):
         await here.perform(job)
-        await here.door.answer(job, decision)
+        await here.door.asks.answer(job, decision)
 
     assert (await here.perform(job))["result"] == {"said": ["approve", "reject"]}
     assert [ask["name"] for ask in here.asked(job)] == ["Go on?", "Go on?#2"]
@@ -463,8 +463,8 @@ async def test_who_turns_down_needs_no_form_and_is_not_asked_again(office: Any) 
     job, other = await here.create("selling"), await here.create("selling")
     for each in (job, other):
         await here.perform(each)
-    await here.door.answer(job, "reject", notes="Never.")
-    await here.door.answer(other, "reject", values={"amount": 7})
+    await here.door.asks.answer(job, "reject", notes="Never.")
+    await here.door.asks.answer(other, "reject", values={"amount": 7})
 
     assert (await here.perform(job))["result"] == {"decision": "reject", "amount": None}
     assert (await here.perform(other))["result"] == {"decision": "reject", "amount": 7}
@@ -487,8 +487,8 @@ async def test_a_text_that_may_be_edited_since_an_upgrade_is_the_same_question_a
     await after.perform_again(job)
     assert len(after.asked(job)) == 1
 
-    await after.door.answer(job, "approve")
-    await after.door.answer(newer, "approve", edited="# B")
+    await after.door.asks.answer(job, "approve")
+    await after.door.asks.answer(newer, "approve", edited="# B")
 
     assert (await after.perform(job))["result"] == {"text": "Hello"}
     assert (await after.perform(newer))["result"] == {"text": "# B"}
@@ -547,7 +547,7 @@ async def test_what_until_gave_is_recorded_and_not_looked_for_again(office: Any)
     await here.perform(job)
     assert "for 'it' outside; it looks again in" in await here.door.why(job)
     await here.perform(job)
-    await here.door.answer(job, "approve")
+    await here.door.asks.answer(job, "approve")
 
     assert (await here.perform(job))["result"] == {"found": 0, "said": "approve"}
     assert looks == ["looked"] * 2
@@ -666,7 +666,7 @@ async def test_a_crash_right_before_and_right_after_the_park_asks_once_and_goes_
         third = await worker(**for_asking(asking))
         await eventually(lambda: is_parked(book, job))
 
-        await door.answer(job, "approve")
+        await door.asks.answer(job, "approve")
         await eventually(lambda: book.ended(1))
 
     assert third.is_alive
@@ -688,7 +688,7 @@ async def test_a_park_whose_reply_was_lost_is_seen_to_be_our_own(
         job = (await door.create("asking")).id
         await eventually(lambda: f"job {job} was settled before as waiting" in working.log)
 
-        await door.answer(job, "approve")
+        await door.asks.answer(job, "approve")
         await eventually(lambda: book.ended(1))
 
     assert book.events(job) == ["created", "started", "waiting", "answered", "completed"]
@@ -707,7 +707,7 @@ async def test_a_redis_that_is_emptied_while_jobs_wait_loses_nothing(
         await eventually(lambda: is_parked(book, asked, looking))
 
         valkey.flushall()
-        answered = await door.answer(asked, "approve")
+        answered = await door.asks.answer(asked, "approve")
         valkey.flushall()
         path.write_text("there")
         book.rows("SELECT id FROM nudge_job(jsonb_build_object('id', %(job)s::text))", job=looking)

@@ -10,6 +10,7 @@ from given import Stores, open_stores
 from kinds_for_tests import KINDS_FOR_TESTS
 
 from agent_tools.app import Backburner
+from agent_tools.bell import Bell, connect
 from agent_tools.embedded import Servers
 from agent_tools.settings import Settings
 from worker.hands import Hands, open_hands
@@ -55,6 +56,13 @@ def shared_settings(stores: Stores, servers: Servers, tmp_path: Path) -> Setting
 async def app(shared_settings: Settings) -> AsyncIterator[Backburner]:
     async with Backburner.open(shared_settings, kinds=KINDS_FOR_TESTS) as opened:
         yield opened
+
+
+@pytest.fixture
+async def the_bell(shared_settings: Settings) -> AsyncIterator[Bell]:
+    """What workers hear."""
+    async with connect(shared_settings.redis_url) as client:
+        yield Bell(client)
 
 
 @pytest.fixture

@@ -24,14 +24,14 @@ async def asked(backburner: Backburner, hands: Hands, **args: Any) -> Ask:
     """The question that an approval puts."""
     job = await backburner.create("approval", {"question": "Publish this?", **args}, again=True)
     await work(hands)
-    (ask,) = (await backburner.asks(job=job.id)).asks
+    (ask,) = (await backburner.asks.page(job=job.id)).asks
     return ask
 
 
 async def answered(backburner: Backburner, hands: Hands, ask: Ask, *said: Any, **more: Any) -> Job:
     """The approval after the owner's answer."""
     owner = backburner.acting_as(await _owner(hands))
-    await owner.answer(ask.id, *said, **more)
+    await owner.asks.answer(ask.id, *said, **more)
     await work(hands)
     return await backburner.get(ask.job)
 
@@ -106,9 +106,9 @@ async def test_a_form_is_filled_in_and_its_values_come_with_the_decision(backbur
     ask = await asked(backburner, hands, form=PRICE, choices=["buy", "leave"], who="Owner")
 
     with pytest.raises(BadRequest, match="values/price"):
-        await backburner.answer(ask.id, "buy", values={"price": "cheap"})
+        await backburner.asks.answer(ask.id, "buy", values={"price": "cheap"})
     with pytest.raises(NotYours, match="This is put to Owner, and nobody else answers it"):
-        await backburner.answer(ask.id, "buy", values={"price": 7.5})
+        await backburner.asks.answer(ask.id, "buy", values={"price": 7.5})
     job = await answered(backburner, hands, ask, "buy", values={"price": 7.5, "shop": "north"})
 
     assert ask.for_person == "Owner"
@@ -141,7 +141,7 @@ async def test_what_cannot_be_shown_fails_the_job_in_a_sentence_and_bothers_nobo
     assert failed.error is not None
     assert (failed.status, failed.error.code) == ("failed", "gave_up")
     assert failed.error.message.startswith("Nothing can be shown.")
-    assert (await backburner.asks()).asks == []
+    assert (await backburner.asks.page()).asks == []
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ async def test_what_is_no_text_cannot_be_edited(backburner: Backburner, hands: H
     ask = await asked(backburner, hands, content=content)
 
     with pytest.raises(BadRequest, match="edited: what this question shows cannot be edited"):
-        await backburner.answer(ask.id, "approve", edited="# Mine")
+        await backburner.asks.answer(ask.id, "approve", edited="# Mine")
 
 
 async def test_every_stranger_in_a_batch_is_named_and_nothing_is_created(backburner: Backburner) -> None:

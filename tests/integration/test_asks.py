@@ -40,9 +40,9 @@ def asking(stores: Stores, **columns: str) -> tuple[str, int]:
 async def test_a_question_is_answered_by_its_number_or_by_its_job(app: Backburner, stores: Stores) -> None:
     (job, ask), (other, _), (third, number) = asking(stores), asking(stores), asking(stores)
 
-    by_number = await app.answer(ask, "approve", notes="Fine")
-    by_job = await app.answer(other.upper(), "reject")
-    by_text = await app.answer(str(number), "approve")
+    by_number = await app.asks.answer(ask, "approve", notes="Fine")
+    by_job = await app.asks.answer(other.upper(), "reject")
+    by_text = await app.asks.answer(str(number), "approve")
 
     assert (by_number.id, by_number.job, by_number.answered_by) == (ask, job, app.who.name)
     assert by_number.answer == {"decision": "approve", "values": None, "notes": "Fine"}
@@ -50,12 +50,14 @@ async def test_a_question_is_answered_by_its_number_or_by_its_job(app: Backburne
     assert [stores.book.status(each) for each in (job, other, third)] == [QUEUED] * 3
 
 
-async def test_what_is_answered_is_rung_at_once(app: Backburner, stores: Stores, shared_settings: Settings) -> None:
+async def test_what_is_answered_is_rung_at_once(
+    app: Backburner, stores: Stores, shared_settings: Settings, the_bell: Bell
+) -> None:
     job, ask = asking(stores)
 
-    await app.answer(ask, "approve")
+    await app.asks.answer(ask, "approve")
 
-    assert await app._bell.take("default", 10) == [job]
+    assert await the_bell.take("default", 10) == [job]
 
 
 async def test_whoever_waits_for_the_job_hears_of_the_answer(app: Backburner, stores: Stores) -> None:
@@ -64,7 +66,7 @@ async def test_whoever_waits_for_the_job_hears_of_the_answer(app: Backburner, st
     waiting = asyncio.create_task(app.wait([job], 20, until="change", since={job: version}))
     await asyncio.sleep(0)
 
-    await app.answer(ask, "approve")
+    await app.asks.answer(ask, "approve")
 
     async with asyncio.timeout(5):
         (seen,) = await waiting
@@ -80,28 +82,28 @@ async def test_a_redis_that_is_away_holds_up_no_answer(
         await asyncio.sleep(60)
 
     monkeypatch.setattr(Bell, "ring", never)
-    await app.answer(ask, "approve")
+    await app.asks.answer(ask, "approve")
 
     assert stores.book.status(job) == QUEUED
 
 
 async def test_who_comes_second_is_told_who_was_first_when_and_with_what(app: Backburner, stores: Stores) -> None:
     _, ask = asking(stores)
-    await app.answer(ask, "approve")
+    await app.asks.answer(ask, "approve")
     stores.book.run("UPDATE asks SET answered_at = now() - interval '3 min'")
 
     with pytest.raises(Conflict, match=f"^{app.who.name} answered this 3 min ago: approve\\.$"):
-        await app.answer(ask, "reject")
+        await app.asks.answer(ask, "reject")
     with pytest.raises(Conflict, match="answered this 3 min ago: approve"):
-        await app.answer(ask, "whatever it was")
+        await app.asks.answer(ask, "whatever it was")
 
 
 async def test_an_answer_to_a_job_that_was_answered_just_now_is_told_so(app: Backburner, stores: Stores) -> None:
     job, _ = asking(stores)
-    await app.answer(job, "approve")
+    await app.asks.answer(job, "approve")
 
     with pytest.raises(Conflict, match="answered this 0 s ago: approve"):
-        await app.answer(job, "reject")
+        await app.asks.answer(job, "reject")
 
 
 async def test_an_answer_after_the_end_is_refused(app: Backburner, stores: Stores) -> None:
@@ -109,9 +111,9 @@ async def test_an_answer_after_the_end_is_refused(app: Backburner, stores: Store
     await app.cancel([job])
 
     with pytest.raises(NotNow, match=f"Nobody asks this any longer: {job}"):
-        await app.answer(ask, "approve")
+        await app.asks.answer(ask, "approve")
     with pytest.raises(NotNow, match="Nobody asks this any longer"):
-        await app.answer(job, "approve")
+        await app.asks.answer(job, "approve")
     assert stores.book.status(job) == CANCELLED
 
 
@@ -121,17 +123,17 @@ async def test_an_answer_to_what_has_changed_since_is_refused(app: Backburner, s
     newer = stores.book.ask(job, "publish", shown="01")
 
     with pytest.raises(Conflict, match="has changed since you saw it"):
-        await app.answer(ask, "approve")
+        await app.asks.answer(ask, "approve")
     with pytest.raises(Conflict, match="has changed since you saw it"):
-        await app.answer(newer, "approve", shown_hash="00")
-    assert (await app.answer(newer, "approve", shown_hash="01")).id == newer
+        await app.asks.answer(newer, "approve", shown_hash="00")
+    assert (await app.asks.answer(newer, "approve", shown_hash="01")).id == newer
 
 
 async def test_an_answer_after_the_time_for_it_is_refused(app: Backburner, stores: Stores) -> None:
     _, ask = asking(stores, deadline_at="now() - interval '1 s'")
 
     with pytest.raises(NotNow, match="was open until"):
-        await app.answer(ask, "approve")
+        await app.asks.answer(ask, "approve")
 
 
 async def test_an_asker_who_may_not_answer_itself_is_told_so(app: Backburner, stores: Stores) -> None:
@@ -142,18 +144,18 @@ async def test_an_asker_who_may_not_answer_itself_is_told_so(app: Backburner, st
     ask = stores.book.ask(made.id, "publish")
 
     with pytest.raises(NotYours):
-        await app.answer(ask, "approve", own=False)
-    assert (await app.answer(ask, "approve")).id == ask
+        await app.asks.answer(ask, "approve", own=False)
+    assert (await app.asks.answer(ask, "approve")).id == ask
 
 
 async def test_what_asks_nothing_cannot_be_answered(app: Backburner, stores: Stores) -> None:
     with pytest.raises(NotNow, match="completed and asks nothing"):
-        await app.answer(stores.book.put(COMPLETED), "approve")
+        await app.asks.answer(stores.book.put(COMPLETED), "approve")
     with pytest.raises(JobNotFound):
-        await app.answer("0c3k9x2mq7f4w", "approve")
+        await app.asks.answer("0c3k9x2mq7f4w", "approve")
     for number in (4711, "4711", 10**12, -1, 10**30):
         with pytest.raises(AskNotFound):
-            await app.answer(number, "approve")
+            await app.asks.answer(number, "approve")
 
 
 async def test_a_job_that_asks_much_is_answered_by_number(app: Backburner, stores: Stores) -> None:
@@ -161,7 +163,7 @@ async def test_a_job_that_asks_much_is_answered_by_number(app: Backburner, store
     other = stores.book.ask(job, "pay")
 
     with pytest.raises(BadRequest, match=rf"{ask} \(publish\), {other} \(pay\)"):
-        await app.answer(job, "approve")
+        await app.asks.answer(job, "approve")
 
 
 @pytest.mark.parametrize(
@@ -191,11 +193,11 @@ async def test_an_answer_that_does_not_fit_is_refused_and_named(
     stores.book.run("UPDATE asks SET form = %s::jsonb", json.dumps(FORM))
 
     with pytest.raises(BadRequest) as refused:
-        await app.answer(ask, **answer)
+        await app.asks.answer(ask, **answer)
 
     assert sentence in str(refused.value)
     assert stores.book.status(job) == WAITING
-    assert (await app.answer(ask, "approve", values={"amount": 2})).answer is not None
+    assert (await app.asks.answer(ask, "approve", values={"amount": 2})).answer is not None
 
 
 async def test_a_form_is_needed_for_the_first_choice_and_for_none_that_turns_down(
@@ -206,12 +208,16 @@ async def test_a_form_is_needed_for_the_first_choice_and_for_none_that_turns_dow
 
     for decision in ("reject", "edit"):
         with pytest.raises(BadRequest, match="values/amount: is required"):
-            await app.answer(first, decision)
+            await app.asks.answer(first, decision)
     with pytest.raises(BadRequest, match="values/amount: 0 is less than"):
-        await app.answer(second, "send back", values={"amount": 0})
+        await app.asks.answer(second, "send back", values={"amount": 0})
 
-    assert (await app.answer(second, "send back")).answer == {"decision": "send back", "values": None, "notes": None}
-    assert (await app.answer(third, "send back", values={"lines": ["a"]})).answer is not None
+    assert (await app.asks.answer(second, "send back")).answer == {
+        "decision": "send back",
+        "values": None,
+        "notes": None,
+    }
+    assert (await app.asks.answer(third, "send back", values={"lines": ["a"]})).answer is not None
 
 
 @pytest.mark.parametrize(
@@ -226,7 +232,7 @@ async def test_an_answer_that_is_too_large_is_refused_in_a_short_sentence(
     )
 
     with pytest.raises(BadRequest, match=r"bytes.* are too many; at most") as refused:
-        await app.answer(ask, "approve", **answer)
+        await app.asks.answer(ask, "approve", **answer)
 
     assert len(str(refused.value)) < 200
     assert (stores.book.status(job), stores.book.asks(job)[0]["answer"]) == (WAITING, None)
@@ -244,49 +250,51 @@ async def test_what_is_put_to_a_person_they_answer_or_an_operator_and_nobody_els
     ]
 
     with pytest.raises(NotYours, match=f"put to marta, and nobody else answers it.*'backburner jobs answer {job}'"):
-        await app.answer(first, "approve")
+        await app.asks.answer(first, "approve")
     assert stores.book.status(job) == WAITING
 
     hers = app.acting_as(app.who._replace(principal=marta[0]["id"], name="Marta"))
-    assert (await hers.answer(first, "approve")).answered_by == "Marta"
+    assert (await hers.asks.answer(first, "approve")).answered_by == "Marta"
     operator = app.acting_as(app.who._replace(scopes=("admin",)))
-    assert (await operator.answer(second, "approve")).answered_by == app.who.name
-    assert (await app.answer(third, "approve")).answered_by == app.who.name
+    assert (await operator.asks.answer(second, "approve")).answered_by == app.who.name
+    assert (await app.asks.answer(third, "approve")).answered_by == app.who.name
 
 
 # ---------------------------------------------------------------------------------------------------- many at once
 
 
-async def test_many_are_answered_by_one_statement_each_for_itself(app: Backburner, stores: Stores) -> None:
+async def test_many_are_answered_by_one_statement_each_for_itself(
+    app: Backburner, stores: Stores, the_bell: Bell
+) -> None:
     asked = [asking(stores) for _ in range(6)]
     (_, first), (_, bad), (_, taken), (ended, over), (_, changed), (_, last) = asked
-    await app.answer(taken, "reject")
+    await app.asks.answer(taken, "reject")
     await app.cancel([ended])
     stores.book.run("DELETE FROM job_events")
     said = [(first, Said("approve")), (bad, Said("perhaps")), (taken, Said("approve")), (over, Said("approve")),
             (changed, Said("approve", shown_hash="no hash at all")), (2**62, Said("approve")), (last, Said("reject"))]  # fmt: skip
 
-    became = await app.answer_all(said)
+    became = await app.asks.answer_all(said)
 
     assert [each.id if isinstance(each, Ask) else each.code for each in became] == [
         first, "bad_request", "conflict", "not_now", "conflict", "ask_not_found", last,
     ]  # fmt: skip
     assert f"{app.who.name} answered this" in str(became[2])
     assert stores.book.one("SELECT count(DISTINCT tx) FROM job_events WHERE type = 'answered'") == 1
-    assert set(await app._bell.take("default", 10)) == {asked[0][0], asked[2][0], asked[5][0]}
+    assert set(await the_bell.take("default", 10)) == {asked[0][0], asked[2][0], asked[5][0]}
 
 
 async def test_what_all_of_a_batch_ask_is_answered_alike(app: Backburner, stores: Stores) -> None:
     batch, jobs = await waiting_batch(app, stores, 3)
-    await app.answer(jobs[0], "reject")
+    await app.asks.answer(jobs[0], "reject")
 
-    became = await app.answer_batch(batch.upper(), Said("approve", notes="All."))
+    became = await app.asks.answer_batch(batch.upper(), Said("approve", notes="All."))
 
     assert [each.job for each in became.values() if isinstance(each, Ask)] == jobs[1:]
     with pytest.raises(NotNow, match="asks anything: 0 of 3 done: 3 queued"):
-        await app.answer_batch(batch, Said("approve"))
+        await app.asks.answer_batch(batch, Said("approve"))
     with pytest.raises(JobNotFound, match="There is no batch '0c3k9x2mq7f4w'"):
-        await app.answer_batch("0c3k9x2mq7f4w", Said("approve"))
+        await app.asks.answer_batch("0c3k9x2mq7f4w", Said("approve"))
 
 
 async def waiting_batch(app: Backburner, stores: Stores, number: int) -> tuple[str, list[str]]:
@@ -302,7 +310,7 @@ async def waiting_batch(app: Backburner, stores: Stores, number: int) -> tuple[s
 async def test_a_batch_says_how_far_it_is(app: Backburner, stores: Stores) -> None:
     batch, jobs = await waiting_batch(app, stores, 4)
     await app.cancel(jobs[:1])
-    await app.answer(jobs[1], "approve")
+    await app.asks.answer(jobs[1], "approve")
     (claim,) = await stores.claim(jobs[1])
     await stores.settle(claim)
 
@@ -332,7 +340,11 @@ async def test_another_tenants_batch_is_not_there(app: Backburner, stores: Store
     stores.book.tenant("theirs")
 
     async with Backburner.open(shared_settings, tenant="theirs", name="owner", kinds=KINDS_FOR_TESTS) as theirs:
-        for refused in (theirs.batch(batch), theirs.cancel_batch(batch), theirs.answer_batch(batch, Said("approve"))):
+        for refused in (
+            theirs.batch(batch),
+            theirs.cancel_batch(batch),
+            theirs.asks.answer_batch(batch, Said("approve")),
+        ):
             with pytest.raises(JobNotFound):
                 await refused
 
@@ -343,7 +355,7 @@ async def test_a_question_without_a_form_takes_no_values(app: Backburner, stores
     _, ask = asking(stores)
 
     with pytest.raises(BadRequest, match="there is no form to fill in"):
-        await app.answer(ask, "approve", values={"amount": 2})
+        await app.asks.answer(ask, "approve", values={"amount": 2})
 
 
 # -------------------------------------------------------------------------------------------------------------- listing
@@ -352,16 +364,16 @@ async def test_a_question_without_a_form_takes_no_values(app: Backburner, stores
 async def test_open_questions_are_listed_the_oldest_first_in_pages(app: Backburner, stores: Stores) -> None:
     asks = [asking(stores)[1] for _ in range(5)]
     stores.book.run("UPDATE asks SET asked_at = now() - interval '1 day' WHERE id = %s", asks[3])
-    await app.answer(asks[0], "approve")
+    await app.asks.answer(asks[0], "approve")
 
-    first = await app.asks(limit=3)
-    second = await app.asks(limit=3, cursor=first.next_cursor)
+    first = await app.asks.page(limit=3)
+    second = await app.asks.page(limit=3, cursor=first.next_cursor)
 
     assert [ask.id for ask in first.asks] == [asks[3], asks[1], asks[2]]
     assert ([ask.id for ask in second.asks], second.next_cursor) == ([asks[4]], None)
-    assert {ask.id for ask in (await app.asks(open_only=False)).asks} == set(asks)
+    assert {ask.id for ask in (await app.asks.page(open_only=False)).asks} == set(asks)
     with pytest.raises(BadRequest, match="cursor"):
-        await app.asks(cursor="made up")
+        await app.asks.page(cursor="made up")
 
 
 async def test_questions_of_a_job_and_of_a_batch(app: Backburner, stores: Stores) -> None:
@@ -370,9 +382,9 @@ async def test_questions_of_a_job_and_of_a_batch(app: Backburner, stores: Stores
         stores.book.ask(receipt.id, "publish")
     other, _ = asking(stores)
 
-    assert [ask.job for ask in (await app.asks(job=other)).asks] == [other]
+    assert [ask.job for ask in (await app.asks.page(job=other)).asks] == [other]
     batch_id = (await app.get(made[0].id)).batch_id
-    assert [ask.job for ask in (await app.asks(batch_id=batch_id)).asks] == [receipt.id for receipt in made]
+    assert [ask.job for ask in (await app.asks.page(batch_id=batch_id)).asks] == [receipt.id for receipt in made]
 
 
 async def test_why_quotes_the_question(app: Backburner, stores: Stores) -> None:
@@ -434,12 +446,12 @@ async def test_another_tenants_question_is_not_there(
 
     async with Backburner.open(shared_settings, tenant="theirs", name="owner", kinds=KINDS_FOR_TESTS) as theirs:
         with pytest.raises(AskNotFound):
-            await theirs.answer(ask, "approve")
+            await theirs.asks.answer(ask, "approve")
         with pytest.raises(JobNotFound):
-            await theirs.answer(job, "approve")
+            await theirs.asks.answer(job, "approve")
         with pytest.raises(BadRequest, match=job):
             await theirs.create("sleep", after=[job])
-        assert (await theirs.asks(open_only=False)).asks == []
-        assert (await theirs.asks(open_only=False, job=job)).asks == []
+        assert (await theirs.asks.page(open_only=False)).asks == []
+        assert (await theirs.asks.page(open_only=False, job=job)).asks == []
 
     assert stores.book.status(job) == WAITING

@@ -12,8 +12,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
 from agent_tools.jobs.asks import Ask
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.requests import NewJob
 from agent_tools.serve import Binding, serving
 from agent_tools.server.mcp import server
@@ -74,7 +75,7 @@ async def asking(backburner: Backburner, **args: Any) -> Ask:
     """An approval that waits for its answer."""
     made = await backburner.create("approval", {"question": "Publish this?", **args}, again=True)
     await backburner.wait([made.id], 10)
-    (ask,) = (await backburner.asks(job=made.id)).asks
+    (ask,) = (await backburner.asks.page(job=made.id)).asks
     return ask
 
 
@@ -148,7 +149,7 @@ async def test_an_answer_in_the_chat_is_the_persons_whose_agent_it_is(
         await agent.get("job_status", job_ids=[ask.job], wait_seconds=20)
 
     assert backburner.who.name == "agent"
-    assert (await backburner.ask(ask.id)).answered_by == "owner"
+    assert (await backburner.asks.get(ask.id)).answered_by == "owner"
 
 
 @ERAS
@@ -164,7 +165,7 @@ async def test_who_does_not_answer_in_the_chat_leaves_the_question_open(
             answer = await agent.ask("job_status", job_ids=[ask.job], wait_seconds=20)
             assert (answer.structured_content or {})["jobs"][0]["status"] == "waiting"
 
-    assert (await backburner.ask(ask.id)).is_open
+    assert (await backburner.asks.get(ask.id)).is_open
     assert len(seen) == (1 if action == "decline" else 2)  # whoever declined is left in peace
 
 
@@ -179,7 +180,7 @@ async def test_whoever_says_nothing_in_time_loses_nothing(backburner: Backburner
         (job,) = (await agent.get("job_status", job_ids=[ask.job], wait_seconds=1))["jobs"]
 
     assert job["status"] == "waiting"
-    assert (await backburner.ask(ask.id)).is_open
+    assert (await backburner.asks.get(ask.id)).is_open
 
 
 @ERAS
@@ -189,14 +190,14 @@ async def test_somebody_who_was_faster_on_the_page_is_named_in_the_chat(
     ask = await asking(backburner)
 
     async def be_late(_: ElicitRequestParams) -> ElicitResult:
-        await (await backburner.as_person()).answer(ask.id, "reject")
+        await (await backburner.as_person()).asks.answer(ask.id, "reject")
         return ElicitResult(action="accept", content={"decision": "approve"})
 
     async with chatting(backburner, be_late, era) as agent:
         answer = await agent.ask("job_status", job_ids=[ask.job], wait_seconds=20)
 
     assert "was not taken. owner answered this" in text_of(answer)
-    assert (await backburner.ask(ask.id)).answer == {"decision": "reject", "values": None, "notes": None}
+    assert (await backburner.asks.get(ask.id)).answer == {"decision": "reject", "values": None, "notes": None}
 
 
 @ERAS
@@ -210,7 +211,7 @@ async def test_an_answer_that_does_not_fit_is_not_taken_and_the_question_stays_o
         answer = await agent.ask("job_status", job_ids=[ask.job], wait_seconds=20)
 
     assert "decision: is one of approve, reject, not 'perhaps'" in text_of(answer)
-    assert (await backburner.ask(ask.id)).is_open
+    assert (await backburner.asks.get(ask.id)).is_open
 
 
 async def test_who_turns_something_down_in_the_chat_fills_in_no_form(backburner: Backburner, working: Hands) -> None:
@@ -222,7 +223,7 @@ async def test_who_turns_something_down_in_the_chat_fills_in_no_form(backburner:
         await agent.get("job_status", job_ids=[ask.job], wait_seconds=20)
 
     assert seen[0].requested_schema["required"] == ["decision"]
-    answer = (await backburner.ask(ask.id)).answer
+    answer = (await backburner.asks.get(ask.id)).answer
     assert answer == {"decision": "reject", "values": {}, "notes": "Too dear."}
 
 
@@ -230,7 +231,7 @@ async def test_who_turns_something_down_in_the_chat_fills_in_no_form(backburner:
 async def test_nobody_is_asked_in_the_chat_for_somebody_else_or_without_a_wait(
     backburner: Backburner, working: Hands, args: dict[str, str]
 ) -> None:
-    await backburner.sign_in_link("Marta", new=True)
+    await backburner.people.sign_in_link("Marta", new=True)
     ask = await asking(backburner, **args)
     say, seen = saying("accept", decision="approve")
 
@@ -238,7 +239,7 @@ async def test_nobody_is_asked_in_the_chat_for_somebody_else_or_without_a_wait(
         await agent.get("job_status", job_ids=[ask.job], wait_seconds=1 if "who" in args else 0)
 
     assert seen == []
-    assert (await backburner.ask(ask.id)).is_open
+    assert (await backburner.asks.get(ask.id)).is_open
 
 
 async def test_an_operator_can_keep_questions_out_of_chats(backburner: Backburner, working: Hands) -> None:
@@ -271,11 +272,11 @@ async def test_an_answer_is_bound_to_what_was_shown_in_the_chat(backburner: Back
 
     async with chatting(backburner, say) as agent:
         await _with_answers(agent, ask, other)
-        assert (await backburner.ask(ask.id)).is_open
+        assert (await backburner.asks.get(ask.id)).is_open
         assert len(seen) == 1  # so the one that is in force is put
         await _with_answers(agent, ask, {f"ask-{ask.id}-{ask.shown_hash}": "approve"})
 
-    assert not (await backburner.ask(ask.id)).is_open
+    assert not (await backburner.asks.get(ask.id)).is_open
 
 
 async def _with_answers(agent: Agent, ask: Ask, answers: dict[str, str]) -> CallToolResult:
@@ -297,7 +298,7 @@ async def test_over_http_only_clients_that_answer_by_calling_again_are_asked(
         return await say(asked)
 
     async with serving(settings, Binding(0, any_port=True)) as base:
-        headers = {"Authorization": f"Bearer {await backburner.add_token('chat', AGENT_SCOPES)}"}
+        headers = {"Authorization": f"Bearer {await backburner.people.add_token('chat', AGENT_SCOPES)}"}
         async with (
             httpx2.AsyncClient(headers=headers, timeout=30) as http,
             Client(
@@ -307,7 +308,7 @@ async def test_over_http_only_clients_that_answer_by_calling_again_are_asked(
             (job,) = (await Agent(client).get("job_status", job_ids=[ask.job], wait_seconds=20))["jobs"]
 
     assert (len(seen), job["status"]) == ((1, "completed") if era == "auto" else (0, "waiting"))
-    assert (await backburner.ask(ask.id)).answered_by == ("owner" if era == "auto" else None)
+    assert (await backburner.asks.get(ask.id)).answered_by == ("owner" if era == "auto" else None)
 
 
 # ------------------------------------------------------------------------------------------------------ agents who decide
@@ -338,7 +339,7 @@ async def test_an_agent_answers_what_another_asked_and_never_what_it_asked_itsel
     assert "somebody else has to" in refused
     assert (answered["decision"], own_too["decision"]) == ("approve", "reject")
     assert "agent answered this" in late
-    assert (await backburner.ask(foreign.id)).answered_by == "agent"
+    assert (await backburner.asks.get(foreign.id)).answered_by == "agent"
 
 
 async def test_an_agent_that_may_decide_answers_a_batch_alike(backburner: Backburner, working: Hands) -> None:

@@ -45,7 +45,7 @@ async def person(settings: Settings, backburner: Backburner) -> AsyncIterator[ht
         open_site(settings, backburner) as site,
         browser(pages.app(site, *api.routes(), allowed_hosts=[HOST])) as client,
     ):
-        await client.post("/sign-in", data={"key": await backburner.sign_in_link("owner")}, headers=OURS)
+        await client.post("/sign-in", data={"key": await backburner.people.sign_in_link("owner")}, headers=OURS)
         yield client
 
 
@@ -236,7 +236,7 @@ async def test_a_queued_job_says_when_it_will_be_done(app: Backburner, stores: S
     book.put(RUNNING, claimed_at=now, worker_id=str(worker))
     jobs = [book.put(created_at=f"now() - interval '{9 - n} s'") for n in range(2)]
 
-    found = await app.standings(await app._get(jobs))
+    found = await app.standings([await app.get(job) for job in jobs])
 
     left = [found[job].eta.left.mid_s for job in jobs if found[job].eta]  # type: ignore[union-attr]
     assert left == [pytest.approx(120, abs=5), pytest.approx(180, abs=5)]

@@ -47,7 +47,7 @@ async def site(settings: Settings, backburner: Backburner) -> AsyncIterator[Site
 @pytest.fixture
 async def owner(site: Site) -> AsyncIterator[httpx2.AsyncClient]:
     async with browser(app(site, allowed_hosts=[HOST])) as client:
-        key = await site.backburner.sign_in_link("owner")
+        key = await site.backburner.people.sign_in_link("owner")
         assert (await client.post("/sign-in", data={"key": key}, headers=OURS)).status_code == 303
         yield client
 
@@ -142,7 +142,7 @@ async def test_nobody_else_sees_or_changes_an_address(site: Site, owner: httpx2.
     async with browser(app(site, allowed_hosts=[HOST])) as marta:
         assert (await marta.get("/notices")).status_code == 401
         assert (await marta.post("/notices/off", headers=OURS)).status_code == 401
-        key = await site.backburner.sign_in_link("Marta", new=True)
+        key = await site.backburner.people.sign_in_link("Marta", new=True)
         await marta.post("/sign-in", data={"key": key}, headers=OURS)
         assert "You are told at" not in (await marta.get("/notices")).text
         await send(marta, "/notices/off")

@@ -45,7 +45,9 @@ async def stranger(application: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
 async def person(application: Starlette, backburner: Backburner) -> AsyncIterator[httpx2.AsyncClient]:
     """The browser of the owner, signed in."""
     async with browser(application) as client:
-        answer = await client.post("/sign-in", data={"key": await backburner.sign_in_link("owner")}, headers=OURS)
+        answer = await client.post(
+            "/sign-in", data={"key": await backburner.people.sign_in_link("owner")}, headers=OURS
+        )
         assert answer.status_code == 303
         yield client
 
@@ -490,7 +492,7 @@ async def test_hostile_text_is_only_text(
 async def test_a_link_is_good_once_and_looking_at_it_does_not_use_it(
     stranger: httpx2.AsyncClient, backburner: Backburner
 ) -> None:
-    key = await backburner.sign_in_link("owner")
+    key = await backburner.people.sign_in_link("owner")
 
     for _ in range(3):
         assert 'method="post" action="/sign-in"' in (await stranger.get("/sign-in", params={"key": key})).text
@@ -510,7 +512,7 @@ async def test_the_session_cookie_is_for_this_site_and_not_for_scripts(
 ) -> None:
     async with browser(application) as plain, browser(application, f"https://{HOST}") as secure:
         cookies = [
-            (await client.post("/sign-in", data={"key": await backburner.sign_in_link()}, headers=OURS))
+            (await client.post("/sign-in", data={"key": await backburner.people.sign_in_link()}, headers=OURS))
             .headers["set-cookie"]
             .lower()
             for client in (plain, secure)
@@ -534,7 +536,7 @@ async def test_signing_out_ends_the_session_and_not_only_the_cookie(person: http
 
 
 async def test_another_site_cannot_sign_a_browser_in(stranger: httpx2.AsyncClient, backburner: Backburner) -> None:
-    key = await backburner.sign_in_link()
+    key = await backburner.people.sign_in_link()
 
     answer = await stranger.post("/sign-in", data={"key": key}, headers={"sec-fetch-site": "cross-site"})
 
@@ -545,4 +547,4 @@ async def test_another_site_cannot_sign_a_browser_in(stranger: httpx2.AsyncClien
 async def test_a_link_is_only_for_somebody_who_is_here(backburner: Backburner) -> None:
     for name in ("nobody", "agent"):
         with pytest.raises(Exception, match="no person"):
-            await backburner.sign_in_link(name)
+            await backburner.people.sign_in_link(name)

@@ -51,7 +51,7 @@ async def marta(site: Site) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def signed_in(client: httpx2.AsyncClient, site: Site, name: str) -> httpx2.AsyncClient:
-    key = await site.backburner.sign_in_link(name, new=True)
+    key = await site.backburner.people.sign_in_link(name, new=True)
     assert (await client.post("/sign-in", data={"key": key}, headers=OURS)).status_code == 303
     return client
 
@@ -61,7 +61,7 @@ async def asks(backburner: Backburner, hands: Hands, *, title: str = "Post", **a
     receipt = await backburner.create("publish", args, title=title, again=True)
     await hands.take_all(await hands.bell.take("default", 10))
     await backburner.wait([receipt.id], 10)
-    (ask,) = (await backburner.asks(job=receipt.id)).asks
+    (ask,) = (await backburner.asks.page(job=receipt.id)).asks
     return ask
 
 
@@ -70,10 +70,10 @@ async def ask_many(backburner: Backburner, hands: Hands, number: int, **args: An
     jobs = [NewJob("publish", {**args, "question": f"Publish {n}?"}, title=f"Post {n}") for n in range(1, number + 1)]
     await backburner.create_many(jobs)
     await hands.take_all(await hands.bell.take("default", number))
-    while len((await backburner.asks()).asks) < number:
+    while len((await backburner.asks.page()).asks) < number:
         await asyncio.sleep(0.02)
     (batch_id,) = {job.batch_id for job in (await backburner.jobs(limit=number)).jobs}
-    return list((await backburner.asks(batch_id=batch_id)).asks)
+    return list((await backburner.asks.page(batch_id=batch_id)).asks)
 
 
 async def ended(backburner: Backburner, hands: Hands, job_id: str) -> Job:
@@ -144,7 +144,7 @@ async def test_turning_something_down_needs_a_reason_and_nothing_typed_is_lost(
     assert "Say why" in refused.text
     assert 'value="The sea"' in refused.text
     assert 'value="90"' in refused.text
-    assert (await backburner.asks()).asks == [ask]
+    assert (await backburner.asks.page()).asks == [ask]
 
     why = {"values/title": "The sea", "values/words": "90", "notes": "Too long."}
     assert (await post(owner, ask, **answered(ask, decision, **why))).status_code == 303
@@ -348,7 +348,7 @@ async def test_a_shown_file_is_served_fenced_in_and_only_to_its_tenant(
         assert "Nothing waits for you" in (await foreigner.get("/waiting")).text
         bulk = {"ask": f"{ask.id}:{ask.shown_hash}", "decision": "approve"}
         assert "no longer here" in (await foreigner.post("/waiting/together", data=bulk, headers=OURS)).text
-    assert (await backburner.asks()).asks == [ask]
+    assert (await backburner.asks.page()).asks == [ask]
 
 
 def foreign(site: Site, database_url: str) -> Site:
@@ -397,7 +397,7 @@ async def test_an_answer_counts_only_for_what_was_shown(
     assert "Fine." in late.text
     assert 'name="shown_hash" value="ff"' in late.text
     assert "has changed since" in text((await owner.get(f"/waiting/{seen.id}")).text)
-    (still_open,) = (await backburner.asks()).asks
+    (still_open,) = (await backburner.asks.page()).asks
     assert still_open.shown_hash == "ff"
 
 
@@ -447,12 +447,12 @@ async def test_what_is_put_to_a_person_nobody_else_answers(
 async def test_nobody_answers_what_they_asked_for_themselves_unless_that_is_set_or_nobody_else_is_here(
     owner: httpx2.AsyncClient, site: Site, backburner: Backburner, hands: Hands
 ) -> None:
-    (me,) = (each for each in await backburner.known() if each.name == "owner")
+    (me,) = (each for each in await backburner.people.all() if each.name == "owner")
     mine = backburner.acting_as(backburner.who._replace(principal=me.id, name="owner"))
     first, second, third = [await asks(mine, hands) for _ in range(3)]
     assert (await post(owner, first, **answered(first))).status_code == 303
 
-    await backburner.sign_in_link("Marta", new=True)
+    await backburner.people.sign_in_link("Marta", new=True)
     assert "somebody else answers: Marta" in text((await owner.get("/waiting")).text)
     refused = await post(owner, second, **answered(second))
     assert (refused.status_code, "somebody else has to" in refused.text) == (403, True)
@@ -483,14 +483,14 @@ async def test_a_batch_is_answered_alike_with_a_summary(
 
     ready = await owner.post("/waiting/together", data={"ask": tokens(asked)}, headers=OURS)
     assert "Answer 5 alike" in text(ready.text)
-    assert len((await backburner.asks()).asks) == 5
+    assert len((await backburner.asks.page()).asks) == 5
     await post(marta, asked[2], **answered(asked[2], "reject", notes="No."))
 
     done = await owner.post("/waiting/together", data={"ask": tokens(asked), "decision": "approve"}, headers=OURS)
 
     assert "4 answered: Approve" in text(done.text)
     assert re.search(rf"One was not: {asked[2].title}: Marta answered this .* ago: reject\.", text(done.text))
-    assert (await backburner.asks()).asks == []
+    assert (await backburner.asks.page()).asks == []
     again = await owner.post("/waiting/together", data={"ask": tokens(asked), "decision": "approve"}, headers=OURS)
     assert "4 answered: Approve" in text(again.text)
 
@@ -508,7 +508,7 @@ async def test_only_what_has_equal_choices_and_nothing_to_fill_in_is_answered_al
     assert "2 answered: Approve" in text(done.text)
     assert "With a form: It has a form to fill in." in text(done.text)
     assert "Other: It has other choices: Pay, Wait." in text(done.text)
-    assert (await backburner.asks()).asks == [form, other]
+    assert (await backburner.asks.page()).asks == [form, other]
     assert (await ended(backburner, hands, alike[1].job)).result["values"] == {"tag": None}
 
 
@@ -520,13 +520,13 @@ async def test_several_are_turned_down_with_one_reason(
 
     missing = await owner.post("/waiting/together", data=form, headers=OURS)
     assert (missing.status_code, "Say why" in missing.text) == (422, True)
-    assert len((await backburner.asks()).asks) == 3
+    assert len((await backburner.asks.page()).asks) == 3
 
     done = await owner.post("/waiting/together", data={**form, "notes": "Too dear."}, headers=OURS)
     assert "3 answered: Reject" in text(done.text)
-    assert {each.answer["notes"] for each in await backburner.asked([ask.id for ask in asked]) if each.answer} == {
-        "Too dear."
-    }
+    assert {
+        each.answer["notes"] for each in await backburner.asks.numbered([ask.id for ask in asked]) if each.answer
+    } == {"Too dear."}
 
 
 @pytest.mark.parametrize("sent", ["", "x", "1", "1:", "-1:ff", "99999999999999999999999:ff", "1:zz"])
@@ -553,7 +553,7 @@ async def test_no_link_decides_and_no_other_site(
     unbound = await owner.post(f"/waiting/{ask.id}", data={"decision": "approve"}, headers=OURS)
     assert unbound.status_code == 400
 
-    assert (await backburner.asks()).asks == [ask]
+    assert (await backburner.asks.page()).asks == [ask]
 
 
 async def test_answering_takes_its_scope_and_somebody_who_is_signed_in(
@@ -574,7 +574,7 @@ async def test_answering_takes_its_scope_and_somebody_who_is_signed_in(
             assert (page.status_code, "Publish this?" in page.text) == (401, False)
         assert (await post(stranger, ask, **answered(ask))).status_code == 401
         assert (await stranger.post("/waiting/together", headers=OURS)).status_code == 401
-    assert (await backburner.asks()).asks == [ask]
+    assert (await backburner.asks.page()).asks == [ask]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -635,13 +635,13 @@ async def test_everybody_is_signed_in_by_their_own_name(marta: httpx2.AsyncClien
 
 async def test_somebody_new_is_let_in_only_on_purpose_and_never_twice(backburner: Backburner) -> None:
     with pytest.raises(Exception, match="no person 'Marta'"):
-        await backburner.sign_in_link("Marta")
+        await backburner.people.sign_in_link("Marta")
 
     for _ in range(2):
-        await backburner.sign_in_link("Marta", new=True)
-    await backburner.sign_in_link("Marta")
+        await backburner.people.sign_in_link("Marta", new=True)
+    await backburner.people.sign_in_link("Marta")
 
-    assert [each.name for each in await backburner.known() if each.is_person] == ["owner", "Marta"]
+    assert [each.name for each in await backburner.people.all() if each.is_person] == ["owner", "Marta"]
     for name in ("agent", "", "x" * 81, "a\nb\0"):
         with pytest.raises(Exception, match=r"name|person|NUL"):
-            await backburner.sign_in_link(name, new=True)
+            await backburner.people.sign_in_link(name, new=True)

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from agent_tools.app import MAX_BATCH
 from agent_tools.jobs.kinds import MAX_ARGS_BYTES
-from agent_tools.requests import MAX_AFTER, in_utc, moment
+from agent_tools.requests import MAX_AFTER, MAX_BATCH, in_utc, moment
 
 MOST_WAIT_S = 50
 MOST_ANSWERS = 100

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 async def list_asks(caller: Caller, query: asked.AsksQuery) -> Response:
     """List open questions, the oldest first."""
-    page = await caller.backburner.asks(
+    page = await caller.backburner.asks.page(
         job=query.job_id, batch_id=query.batch_id, limit=query.limit, cursor=query.cursor
     )
     shown = [view.asked(ask, caller.addresses) for ask in page.asks]
@@ -35,10 +35,10 @@ async def answer_ask(caller: Caller, job: str, ask: str, body: asked.AskAnswer) 
     only for what that stands for. Programs may not answer what they asked themselves, unless the operator lets them.
     """
     backburner = caller.backburner
-    meant = await backburner.ask(int(ask)) if _NUMBER.fullmatch(ask) else None
+    meant = await backburner.asks.get(int(ask)) if _NUMBER.fullmatch(ask) else None
     if meant is None or meant.job != job_id(job):
         raise AskNotFound(f"{job_id(job)} has no question '{ask[:40]}'.")
-    await backburner.answer(meant.id, **body.model_dump(), own=await backburner.may_answer_own())
+    await backburner.asks.answer(meant.id, **body.model_dump(), own=await backburner.people.may_answer_own())
     return await in_full(caller, await backburner.get(meant.job))
 
 
@@ -50,14 +50,14 @@ async def answer_asks(caller: Caller, body: asked.AskAnswers) -> Response:
     if (body.answers is None) == (body.alike is None):
         raise BadRequest("Say what is answered: either answers or alike.")
     backburner = caller.backburner
-    own = await backburner.may_answer_own()
+    own = await backburner.people.may_answer_own()
     if body.alike is not None:
         said = Said(**body.alike.model_dump(exclude={"batch_id"}))
-        became = [*(await backburner.answer_batch(body.alike.batch_id, said, own=own)).items()]
+        became = [*(await backburner.asks.answer_batch(body.alike.batch_id, said, own=own)).items()]
     else:
         given = [(each.ask, Said(**each.model_dump(exclude={"ask"}))) for each in body.answers or ()]
         numbers = [ask for ask, _ in given]
-        became = [*zip(numbers, await backburner.answer_all(given, own=own), strict=True)]
+        became = [*zip(numbers, await backburner.asks.answer_all(given, own=own), strict=True)]
     return answer(replies.AnsweredAll(answers=[_answered(ask, each) for ask, each in became]))
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from agent_tools.app import MAX_BATCH, Backburner
-from agent_tools.requests import NewJob
+from agent_tools.app import Backburner
+from agent_tools.requests import MAX_BATCH, NewJob
 
 
 async def drills(backburner: Backburner, number: int, **args: Any) -> list[str]:

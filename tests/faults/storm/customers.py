@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from agent_tools.app import Backburner, Receipt
+from agent_tools.bell import Bell, connect
 from agent_tools.jobs.errors import BookUnavailable, Conflict, JobNotFound, NotNow
 from agent_tools.jobs.kinds import Kinds, load_kinds
 from agent_tools.requests import NewJob
@@ -151,7 +152,7 @@ class Customers:
             try:
                 for door in self._doors[1::2]:  # the far ones
                     now = await door.now()
-                    for ask in (await door.asks(limit=200)).asks:
+                    for ask in (await door.asks.page(limit=200)).asks:
                         waits_s = (now - ask.asked_at).total_seconds()
                         slowness = zlib.crc32(ask.job.encode())
                         if self.answers_all or (slowness % _NEVER and waits_s > slowness % 30 / 10):
@@ -164,7 +165,7 @@ class Customers:
 
     async def _answer(self, door: Backburner, ask: int) -> None:
         both = await asyncio.gather(
-            *(door.answer(ask, decision) for decision in ("approve", "reject")), return_exceptions=True
+            *(door.asks.answer(ask, decision) for decision in ("approve", "reject")), return_exceptions=True
         )
         won = [each for each in both if not isinstance(each, Exception)]
         unforeseen = [
@@ -221,6 +222,7 @@ async def served(site: Site, chance: random.Random) -> AsyncIterator[tuple[Custo
         Backburner.open(site.far_settings, kinds=kinds) as far,
         Backburner.open(site.settings, kinds=kinds, tenant=OTHER) as other,
         HandsStore.open(site.settings.database_url, size=2) as hands,
-        Tail.open(hands, near._bell) as tail,
+        connect(site.settings.redis_url) as client,
+        Tail.open(hands, Bell(client)) as tail,
     ):
         yield Customers(site, [near, far, other, far.acting_as(other.who)], hands, chance), tail

@@ -55,7 +55,7 @@ class Callers:
     async def allowed(self, *scopes: str, who: Principal | None = None) -> httpx2.AsyncClient:
         """A client whose token is good for these scopes."""
         backburner = self.site.backburner.acting_as(who) if who else self.site.backburner
-        return await self.holding(await backburner.add_token("test", scopes))
+        return await self.holding(await backburner.people.add_token("test", scopes))
 
 
 GUARDED = [operation for operation in OPERATIONS if operation.scope]

@@ -10,8 +10,9 @@ import pytest
 from callers import Callers, open_site
 from given import Book
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
 from agent_tools.embedded import Servers
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.settings import Settings
 from sql.hands import Principal
 from web.site import Site

@@ -9,6 +9,7 @@ from callers import BASE, Callers, assert_is_problem
 from given import Book
 
 from agent_tools.app import Backburner
+from agent_tools.bell import Bell
 from agent_tools.jobs import callbacks
 from agent_tools.jobs.job import QUEUED, RUNNING, WAITING
 from web.api.asks import MOST_OF_A_CALLBACK
@@ -22,7 +23,7 @@ FORM = {"properties": {"price": {"type": "number"}}, "required": ["price"]}
 @pytest.fixture
 async def person(callers: Callers, backburner: Backburner) -> httpx2.AsyncClient:
     """The owner, in a browser."""
-    session = await callers.site.keys.sign_in(await backburner.sign_in_link())
+    session = await callers.site.keys.sign_in(await backburner.people.sign_in_link())
     assert session
     return await callers.anybody(Cookie=f"backburner={session.secret}")
 
@@ -285,7 +286,7 @@ async def test_a_call_back_makes_a_job_look_at_once(outside: httpx2.AsyncClient,
 
 
 async def test_what_is_called_back_is_rung_at_once_and_not_only_by_the_next_sweep(
-    outside: httpx2.AsyncClient, book: Book, backburner: Backburner
+    outside: httpx2.AsyncClient, book: Book, the_bell: Bell
 ) -> None:
     job = parked(book)
     book.worker(kinds=["publish"])
@@ -293,7 +294,7 @@ async def test_what_is_called_back_is_rung_at_once_and_not_only_by_the_next_swee
 
     await outside.post(address(book, job))
 
-    assert await backburner._bell.take("default", 10) == [job]
+    assert await the_bell.take("default", 10) == [job]
 
 
 @pytest.mark.parametrize("status", [QUEUED, RUNNING])

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from callers import GUARDED, OF_A_JOB, Callers, ask, assert_is_problem, each_as, name_of, open_site, statuses
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
 from agent_tools.embedded import Servers
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.settings import Settings
 
 Drill = Callable[..., Awaitable[dict[str, Any]]]
@@ -96,20 +97,20 @@ async def test_a_revoked_token_is_refused_at_once(callers: Callers, backburner: 
     client = await callers.allowed(*AGENT_SCOPES)
     assert (await client.get("/api/v1/jobs")).status_code == 200
 
-    (token,) = await backburner.tokens()
-    await backburner.revoke_token(token["id"])
+    (token,) = await backburner.people.tokens()
+    await backburner.people.revoke_token(token["id"])
 
     assert (await client.get("/api/v1/jobs")).status_code == 401
 
 
 async def test_an_expired_token_is_refused(callers: Callers, backburner: Backburner) -> None:
-    client = await callers.holding(await backburner.add_token("short", AGENT_SCOPES, "-1 second"))
+    client = await callers.holding(await backburner.people.add_token("short", AGENT_SCOPES, "-1 second"))
 
     assert (await client.get("/api/v1/jobs")).status_code == 401
 
 
 async def test_a_signed_in_person_may_use_the_api(callers: Callers, backburner: Backburner) -> None:
-    session = await callers.site.keys.sign_in(await backburner.sign_in_link())
+    session = await callers.site.keys.sign_in(await backburner.people.sign_in_link())
     assert session
     browser = await callers.anybody(Cookie=f"backburner={session.secret}")
 

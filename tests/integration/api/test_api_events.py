@@ -11,7 +11,8 @@ import httpx2
 import pytest
 from callers import Callers
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
+from agent_tools.people import AGENT_SCOPES
 from worker.hands import Hands
 
 Drill = Callable[..., Awaitable[dict[str, Any]]]
@@ -124,7 +125,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(
     listening = asyncio.create_task(other.get(f"{address}/events", headers=LIVE))
     await asyncio.sleep(0.1)
 
-    await backburner.revoke_token(max(token["id"] for token in await backburner.tokens()))
+    await backburner.people.revoke_token(max(token["id"] for token in await backburner.people.tokens()))
     await client.patch(address, json={"title": "Secret"})
 
     assert [name for _, name, _ in heard(await listening)] == ["created"]

@@ -15,7 +15,7 @@ from given import Book
 from rig.patience import eventually
 from shelf_given import serving
 
-from agent_tools.app import AGENT_SCOPES
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.settings import Settings
 from web import api
 from web.app import app

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
+from agent_tools.people import AGENT_SCOPES
 from worker.hands import Hands
 
 Drill = Callable[..., Awaitable[dict[str, Any]]]

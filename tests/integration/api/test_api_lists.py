@@ -9,7 +9,7 @@ import pytest
 from callers import Callers
 from given import Book
 
-from agent_tools.app import AGENT_SCOPES
+from agent_tools.people import AGENT_SCOPES
 from worker.hands import Hands
 
 Drill = Callable[..., Awaitable[dict[str, Any]]]
