@@ -241,7 +241,7 @@ async def test_an_answer_that_is_too_large_is_refused_in_a_short_sentence(
 async def test_what_is_put_to_a_person_they_answer_or_an_operator_and_nobody_else(
     app: Backburner, stores: Stores
 ) -> None:
-    marta = stores.book.run("SELECT id FROM principals WHERE name = 'Marta'") or stores.book.run(
+    marta = stores.book.run(
         "INSERT INTO principals (tenant_id, name, role) VALUES (%s, 'Marta', 'person') RETURNING id",
         stores.book.default.id,
     )

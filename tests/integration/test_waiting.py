@@ -101,9 +101,8 @@ async def test_of_two_people_who_answer_at_once_one_wins_and_the_other_is_told_w
     stores: Stores,
 ) -> None:
     book = stores.book
-    text = "INSERT INTO principals (tenant_id, name, role) VALUES (%s, 'Marta', 'person') ON CONFLICT DO NOTHING"
-    book.run(text, book.default.id)
-    marta = book.one("SELECT id FROM principals WHERE name = 'Marta'")
+    text = "INSERT INTO principals (tenant_id, name, role) VALUES (%s, 'Marta', 'person') RETURNING id"
+    marta = book.one(text, book.default.id)
     for _ in range(50):
         ask = book.ask(book.put(WAITING, waiting_on="'publish'"), "publish")
 
