@@ -1,5 +1,6 @@
 """Signing in by a one-time link, and out; and the page for those who have not."""
 
+import base64
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -9,6 +10,10 @@ from agent_tools.app import Backburner
 from agent_tools.auth import require
 from web.looks import plain
 from web.site import Site, cookie_options
+
+_MEANT = "backburner-meant"
+_MEANT_S = 3600
+_MOST_MEANT = 2000
 
 Endpoint = Callable[[Request, Backburner], Awaitable[Response]]
 
@@ -36,14 +41,15 @@ async def offer(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """Redeem the link."""
+    """Redeem the link, and go where they meant to go before they had one."""
     site, form = Site.of(request), await request.form()
     session = await site.keys.sign_in(str(form.get("key", "")))
     if session is None:
         refused = "This link was used already, or it has expired. Each one is good once, for 15 minutes."
         return plain(request, "sign-in.html", status=403, key="", refused=refused)
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(_meant(request), 303)
     response.set_cookie(site.cookie(request), session.secret, **cookie_options(request, session.lasts_s))
+    response.delete_cookie(_MEANT, httponly=True, samesite="lax")
     return response
 
 
@@ -64,6 +70,22 @@ async def sign_out(request: Request) -> Response:
 
 
 def _not_signed_in(request: Request) -> Response:
-    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/fragments/"):
-        return plain(request, "sign-in.html", status=401, key="", refused="")
-    return PlainTextResponse("You are not signed in. Get a link with 'backburner link'.", 401)
+    if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith("/fragments/"):
+        return PlainTextResponse("You are not signed in. Get a link with 'backburner link'.", 401)
+    response = plain(request, "sign-in.html", status=401, key="", refused="")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method == "GET" and len(here) <= _MOST_MEANT:
+        value = base64.urlsafe_b64encode(here.encode()).decode()
+        response.set_cookie(_MEANT, value, **cookie_options(request, _MEANT_S))
+    return response
+
+
+def _meant(request: Request) -> str:
+    """A path of ours that somebody asked for who was not signed in; else the shelf."""
+    try:
+        path = base64.urlsafe_b64decode(request.cookies.get(_MEANT, "")).decode()
+    except ValueError:
+        return "/"
+    # Neither an address of its own nor what a browser would take for one.
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours else "/"

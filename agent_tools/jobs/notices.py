@@ -1,5 +1,6 @@
 """Notices: where a person is told of something, and in which words. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,8 @@ from agent_tools.jobs.why import short
 WANTS = ("needs_me", "done", "failed")
 """What a person can be told of."""
 _MOST_LINES = 5
+_CALL = re.compile(r"@(?=(?:everyone|here|channel|all|room)\b)|(?<=<)[!@#]", re.IGNORECASE)
+"""What chat services take for a call to everybody, or for a mention by number."""
 
 
 @dataclass(frozen=True)
@@ -94,5 +97,7 @@ def _name(of: Mapping[str, Any]) -> str:
 
 
 def _said(text: str) -> str:
-    """One line of what somebody else wrote, without what turns a line round or ends it."""
-    return short("".join(each if each.isprintable() else " " for each in short(text)))
+    """One line of what somebody else wrote, without what turns a line round, ends it, or calls a whole channel."""
+    return _CALL.sub(
+        "\\g<0>\N{WORD JOINER}", short("".join(each if each.isprintable() else " " for each in short(text)))
+    )

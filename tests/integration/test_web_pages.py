@@ -1,5 +1,6 @@
 """What the pages promise, through the application itself over real Postgres and Valkey."""
 
+import base64
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -505,6 +506,35 @@ async def test_a_link_is_good_once_and_looking_at_it_does_not_use_it(
     assert again.status_code == 403
     assert "used already" in again.text
     assert "set-cookie" not in again.headers
+
+
+async def test_who_followed_a_link_before_signing_in_is_brought_there(
+    stranger: httpx2.AsyncClient, backburner: Backburner
+) -> None:
+    html = {"accept": "text/html"}
+    assert (await stranger.get("/waiting?limit=3&kind=a%20b", headers=html)).status_code == 401
+
+    key = await backburner.people.sign_in_link()
+    first = await stranger.post("/sign-in", data={"key": key}, headers=OURS)
+    key = await backburner.people.sign_in_link()
+    second = await stranger.post("/sign-in", data={"key": key}, headers=OURS)
+
+    assert first.headers["location"] == "/waiting?limit=3&kind=a%20b"
+    assert second.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "meant", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\nx: y", "\u00ff"]
+)
+async def test_signing_in_leads_to_no_other_site(
+    stranger: httpx2.AsyncClient, backburner: Backburner, meant: str
+) -> None:
+    stranger.cookies.set("backburner-meant", base64.urlsafe_b64encode(meant.encode("latin-1")).decode(), domain=HOST)
+
+    key = await backburner.people.sign_in_link()
+    answer = await stranger.post("/sign-in", data={"key": key}, headers=OURS)
+
+    assert answer.headers["location"] == "/"
 
 
 async def test_the_session_cookie_is_for_this_site_and_not_for_scripts(

@@ -59,6 +59,16 @@ def test_what_others_wrote_stays_one_short_line_and_turns_nothing_round() -> Non
     assert body == "Sure?"
 
 
+@pytest.mark.parametrize("call", ["@everyone", "@Here", "<!channel>", "<@U123>", "<#C1>"])
+def test_what_others_wrote_calls_nobody_in_a_chat_service(call: str) -> None:
+    (title, body) = notice([ask(title=f"Ask {call}, please", question=f"{call}?")], [], None)
+
+    assert call not in title
+    assert call not in body
+    assert title.replace("\N{WORD JOINER}", "") == f"Needs you: Ask {call}, please"
+    assert notice([ask(title="Write to a@hereford.org")], [], None).title == "Needs you: Write to a@hereford.org"
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
