@@ -201,9 +201,7 @@ class Settings(BaseSettings):
     @field_validator("remind")
     @classmethod
     def _only_pauses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value == ("off",):
-            return ()
-        if any(seconds(pause) < _LEAST_REMIND_S for pause in value):
+        if value != ("off",) and any(seconds(pause) < _LEAST_REMIND_S for pause in value):
             raise ValueError("a pause of less than an hour reminds nobody of anything; write 1d,3d,7d, or off")
         return value
 
@@ -259,7 +257,7 @@ class Settings(BaseSettings):
     @property
     def remind_s(self) -> tuple[float, ...]:
         """The pauses before people are told again; none: they are not."""
-        return tuple(map(seconds, self.remind))
+        return () if self.remind == ("off",) else tuple(map(seconds, self.remind))
 
     @property
     def artifacts(self) -> Path:
@@ -291,11 +289,22 @@ class Settings(BaseSettings):
         )
 
     def shown(self) -> dict[str, tuple[str, str]]:
-        """Variable → its value with secrets masked, and what it is for."""
+        """Variable → its value as the environment would say it, with secrets masked, and what it is for."""
         return {
-            str(field.alias): (masked(str(getattr(self, name))), field.description or "")
+            str(field.alias): (masked(_as_said(getattr(self, name))), field.description or "")
             for name, field in type(self).model_fields.items()
         }
+
+
+def _as_said(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(map(str, value))
+    return str(value)
 
 
 def masked(url: str) -> str:

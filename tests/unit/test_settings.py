@@ -140,3 +140,13 @@ def test_what_is_shown_names_every_variable_and_no_secret() -> None:
     assert {"DATABASE_URL", "REDIS_URL", "BACKBURNER_HOME", "BACKBURNER_LEASE_S"} <= set(shown)
     assert all(what_for for _, what_for in shown.values())
     assert "secret" not in str(shown)
+
+
+@pytest.mark.parametrize("remind", ["1d,36h", "off"])
+def test_what_is_shown_can_be_set_again(monkeypatch: pytest.MonkeyPatch, remind: str) -> None:
+    settings = Settings(BACKBURNER_QUEUES="default,media", BACKBURNER_DRILLS="1", BACKBURNER_REMIND=remind)
+    for name, (value, _) in settings.shown().items():
+        if "•" not in value and "*" not in value:
+            monkeypatch.setenv(name, value)
+
+    assert Settings.read() == settings
