@@ -56,6 +56,7 @@ from agent_tools.requests import (
     place,
     subject_name,
 )
+from agent_tools.schedules import Schedules
 from agent_tools.settings import Settings
 from agent_tools.watch import LOOK_S, Offers, Watch
 from agent_tools.webhooks import Webhooks
@@ -204,6 +205,18 @@ class Backburner:
         """Who is told of the ends of jobs."""
         return Webhooks(self._store, self.who)
 
+    @property
+    def schedules(self) -> Schedules:
+        """What is created by the clock."""
+
+        async def check(job: NewJob) -> Kind:
+            return (await self._checked([job], is_batch=False))[0].kind
+
+        async def create(job: NewJob) -> str:
+            return (await self._create([job], keys=[None], is_batch=False))[0].id
+
+        return Schedules(self._store, self.who, check, create)
+
     # --------------------------------------------------------------------------------------------------- creating
 
     async def create(
@@ -259,10 +272,7 @@ class Backburner:
     async def _create(
         self, jobs: Sequence[NewJob], *, keys: Sequence[str | None], is_batch: bool, redo_of: str | None = None
     ) -> list[Receipt]:
-        parsed = parse_all(jobs, self.kinds) if is_batch else [parse_one(jobs[0], self.kinds)]
-        await self._refuse_unavailable([kind for kind, _ in parsed], is_batch)
-        await self._refuse_strangers(parsed, is_batch)
-        await self._files.refuse_missing(self.who, list(_wanted(parsed, is_batch)))
+        parsed = await self._checked(jobs, is_batch)
         request_hash = hash_of([as_sent(job) for job in jobs])
         rows = [
             {
@@ -284,6 +294,13 @@ class Backburner:
         named = zip(created, jobs, strict=True)
         await self.webhooks.call({made.id: job.webhook_url for made, job in named if job.webhook_url})
         return [Receipt(made.id, kind, made.created) for made, (kind, _) in zip(created, parsed, strict=True)]
+
+    async def _checked(self, jobs: Sequence[NewJob], is_batch: bool) -> list[Parsed]:
+        parsed = parse_all(jobs, self.kinds) if is_batch else [parse_one(jobs[0], self.kinds)]
+        await self._refuse_unavailable([kind for kind, _ in parsed], is_batch)
+        await self._refuse_strangers(parsed, is_batch)
+        await self._files.refuse_missing(self.who, list(_wanted(parsed, is_batch)))
+        return parsed
 
     async def _refuse_unavailable(self, kinds: Sequence[Kind], is_batch: bool) -> None:
         problems: list[Problem] = []

@@ -6,28 +6,27 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from agent_tools import opus_cli, terminal
+from agent_tools import opus_cli, schedules_cli, terminal
 from agent_tools.answers import Said
 from agent_tools.app import Backburner, Ended
 from agent_tools.auth import Keys
 from agent_tools.embedded import Home, Runtime
-from agent_tools.files import Sent
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
 from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.notices import WANTS, Notices
+from agent_tools.pairs import arguments, pair, uploaded
 from agent_tools.people import AGENT_SCOPES
 from agent_tools.requests import job_filter
 from agent_tools.settings import Settings
@@ -245,17 +244,17 @@ def run(
     from agent_tools.up import ensure_up  # noqa: PLC0415
 
     settings = Settings.read()
-    given = _arguments(args or [], load_kinds(settings.kinds).find(kind).takes_files)
+    given = arguments(args or [], load_kinds(settings.kinds).find(kind).takes_files)
     settings = ensure_up(settings, terminal.say)
 
     async def create() -> Job:
         async with Backburner.open(settings) as backburner:
             receipt = await backburner.create(
                 kind,
-                {name: await _uploaded(backburner, name, value) for name, value in given.items()},
+                {name: await uploaded(backburner, name, value) for name, value in given.items()},
                 subject=subject,
                 title=title,
-                labels=dict(map(_pair, label or [])),
+                labels=dict(map(pair, label or [])),
                 again=again,
                 idempotency_key=key,
             )
@@ -429,13 +428,13 @@ def answer_ask(
     ] = None,
 ) -> None:
     """Answer what a job asks, as the owner of this installation, also what is put to others. The first answer counts."""
-    text = _arguments([f"edited={edited}"])["edited"] if edited and edited.startswith("@") else edited
+    text = arguments([f"edited={edited}"])["edited"] if edited and edited.startswith("@") else edited
 
     async def give() -> Sequence[Ask | BackburnerError]:
         async with Backburner.open(name="owner") as opened:
             # Whoever sits at this terminal has the database: nobody is kept from helping where a person has left.
             backburner = opened.acting_as(opened.who._replace(scopes=("admin",)))
-            given = _arguments(value or [])
+            given = arguments(value or [])
             if batch:
                 return [*(await backburner.asks.answer_batch(ask, Said(decision, given or None, notes, text))).values()]
             meant = await backburner.asks.get(ask)
@@ -494,7 +493,7 @@ def redo_job(
 
     async def redo() -> str:
         async with Backburner.open() as backburner:
-            return (await backburner.redo(job, _arguments(changes or []))).id
+            return (await backburner.redo(job, arguments(changes or []))).id
 
     print(_run(redo()))  # noqa: T201  # for scripts
 
@@ -553,6 +552,7 @@ def revoke_token(number: Annotated[int, typer.Argument(help="Its number, as 'tok
 
 
 opus_cli.add_commands(app)
+schedules_cli.add_commands(app)
 
 
 def main() -> NoReturn:
@@ -593,43 +593,6 @@ def _settings_with_log() -> Settings:
     return settings
 
 
-def _arguments(pairs: list[str], files: Collection[str] = ()) -> dict[str, Any]:
-    """name=value pairs; @file is the file's text, null is nothing, and what begins like a JSON list or object is one.
-
-    Of those that take a file, @file is its path.
-    """
-    arguments: dict[str, Any] = {}
-    for name, value in map(_pair, pairs):
-        if name in files and value.startswith("@"):
-            arguments[name] = Path(value[1:])
-            continue
-        text = _read_file(name, value[1:]) if value.startswith("@") else value
-        arguments[name] = None if value == "null" else text
-        if not value.startswith("@") and text[:1] in ("[", "{"):
-            try:
-                arguments[name] = json.loads(text)
-            except ValueError as error:
-                raise BadRequest(f"{name}: begins like JSON, but is none: {error}.") from error
-    return arguments
-
-
-async def _uploaded(backburner: Backburner, name: str, value: Any) -> Any:
-    """What names the file, once it is uploaded; anything else as it is."""
-    if not isinstance(value, Path):
-        return value
-    try:
-        with value.open("rb") as file:
-            sent = Sent(value.name, _chunks(file), bytes=os.fstat(file.fileno()).st_size)
-            return (await backburner.keep_file(sent)).value
-    except OSError as error:
-        raise BadRequest(f"{name}: '{value}' cannot be read: {error.strerror}.") from error
-
-
-async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(file.read, 1 << 20):
-        yield chunk
-
-
 def _typed(values: dict[str, Any], form: Mapping[str, Any] | None) -> dict[str, Any]:
     """The same, where the form wants numbers and yes or no: what cannot be read so stays text, and is refused later."""
     fields = (form or {}).get("properties", {})
@@ -639,22 +602,6 @@ def _typed(values: dict[str, Any], form: Mapping[str, Any] | None) -> dict[str, 
             with suppress(ValueError):
                 typed[name] = json.loads(value.lower())
     return typed
-
-
-def _read_file(name: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadRequest(f"{name}: '{path}' cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"{name}: '{path}' is no UTF-8 text.") from error
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise BadRequest(f"'{text[:60]}' is not name=value.")
-    return name, value
 
 
 def _report(ended: Ended, what: str) -> None:

@@ -88,9 +88,11 @@ class Files:
     async def delete(self, who: Principal, upload: str) -> None:
         """Delete an upload with its file. Raises FileNotKept, NotNow while a job needs it."""
         file = await self.get(who, upload)
-        is_gone, needed_by = await self._store.delete_file(who.tenant, file.id)
+        is_gone, needed_by, scheduled_by = await self._store.delete_file(who.tenant, file.id)
         if needed_by:
             raise NotNow(f"The job {needed_by} needs this file and has not ended. Cancel it first, or delete it later.")
+        if scheduled_by:
+            raise NotNow(f"The schedule '{scheduled_by}' needs this file. Change or delete that first.")
         if is_gone:
             await asyncio.to_thread(self._folder.remove, who.tenant, file.id)
 

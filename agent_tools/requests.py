@@ -17,6 +17,7 @@ from agent_tools.jobs.errors import BadRequest, JobNotFound, Problem
 from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Job, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, refuse_unstorable
+from agent_tools.jobs.schedules import LABEL, When, title_at
 from sql.door import Filter
 
 MAX_AFTER = 1000
@@ -145,6 +146,12 @@ def parse(job: NewJob, kinds: Kinds) -> Parsed:
         "if_parent_fails": job.if_parent_fails,
     }
     return Parsed(kind, row)
+
+
+def scheduled(name: str, when: When, job: Mapping[str, Any], due_at: datetime) -> NewJob:
+    """The job that the schedule of this name creates for this time: labelled with the name, and always a new one."""
+    labels = {**job.get("labels", {}), LABEL: name}
+    return NewJob(**{**job, "title": title_at(job.get("title"), when, due_at), "labels": labels, "again": True})
 
 
 def refused(name: str, problem: str) -> BadRequest:

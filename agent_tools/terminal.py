@@ -1,5 +1,6 @@
 """What a person sees in a terminal: tables, a job in full, and a job's progress while it runs."""
 
+import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,8 @@ from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus
 from agent_tools.jobs.kinds import Kinds
 from agent_tools.jobs.notices import Notices
-from agent_tools.jobs.why import left, percent, short
+from agent_tools.jobs.schedules import OF_ITS_JOB, Schedule
+from agent_tools.jobs.why import duration, left, percent, short
 from agent_tools.postman import masked
 from sql.door import KindStats
 
@@ -107,6 +109,66 @@ def print_asks(asks: Sequence[Ask], now: datetime) -> None:
             str(ask.id), ask.job, escape(short(ask.question)), escape(among), escape(ask.for_person or "anybody"), age
         )
     out.print(table)
+
+
+def print_schedules(schedules: Sequence[Schedule], now: datetime) -> None:
+    """A table, by name."""
+    if not schedules:
+        say(
+            "Nothing is created by the clock. Add something: backburner schedules add nightly '0 2 * * *' page content='# Hello'"
+        )
+        return
+    table = _table("Name", "When", "Kind", "Next", "Last", "")
+    for each in schedules:
+        last = f"{each.last_status} {each.last_job}" if each.last_job else ""
+        said = {"paused": "[yellow]paused[/]", "failing": f"[red]{escape(short(each.last_error or ''))}[/]"}.get(
+            each.state, ""
+        )
+        table.add_row(escape(each.name), escape(each.when.said), escape(each.kind), _next(each, now), last, said)
+    out.print(table)
+
+
+def print_schedule(schedule: Schedule, now: datetime) -> None:
+    """One in full: when it comes, what it creates, how it fares."""
+    out.print(f"[bold]{escape(schedule.name)}[/]  {escape(schedule.when.said)}", soft_wrap=True)
+    facts = [
+        ("Cron", schedule.when.cron),
+        ("Paused", at(schedule, schedule.paused_at) if schedule.paused_at else None),
+        (
+            "Next",
+            ", ".join(at(schedule, each) for each in schedule.next_times(now)) if not schedule.paused_at else None,
+        ),
+        (
+            "Error",
+            f"{schedule.last_error} (since {at(schedule, schedule.error_since)})" if schedule.error_since else None,
+        ),
+        *((name.capitalize().replace("_", " "), _told(schedule.job.get(name))) for name in OF_ITS_JOB),
+        ("Last job", f"{schedule.last_job}, {schedule.last_status}" if schedule.last_job else None),
+        ("Skipped", f"{schedule.skipped}, last {at(schedule, schedule.skipped_at)}" if schedule.skipped_at else None),
+        (
+            "Missed",
+            f"{schedule.missed}, last noticed {at(schedule, schedule.missed_at)}" if schedule.missed_at else None,
+        ),
+        ("Overlap", schedule.overlap),
+        ("Catch up", schedule.catch_up),
+    ]
+    for name, value in facts:
+        if value:
+            out.print(f"  [bright_black]{name:<12}[/]{escape(value)}", soft_wrap=True)
+
+
+def at(schedule: Schedule, moment: datetime) -> str:
+    """A moment as the clocks show it where the schedule is."""
+    return f"{schedule.when.local(moment):%a %Y-%m-%d %H:%M}"
+
+
+def _next(schedule: Schedule, now: datetime) -> str:
+    seconds = (schedule.next_at - now).total_seconds()
+    return "" if schedule.paused_at else f"in {duration(seconds)}" if seconds > 0 else "due"
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def _table(*columns: str) -> Table:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import Batch, Job, StoredArtifact
+from agent_tools.jobs.schedules import OF_ITS_JOB, Schedule
 from agent_tools.jobs.why import percent, short
 from agent_tools.requests import PRIORITIES
 
@@ -168,6 +169,35 @@ def artifact(job: Job, stored: StoredArtifact, addresses: Addresses) -> dict[str
             "uri": f"job://{job.id}/artifacts/{quote(stored.name)}",
         }
     )
+
+
+def schedule(schedule: Schedule, now: datetime) -> dict[str, Any]:
+    """A schedule in full, with its next times."""
+    job = {name: schedule.job.get(name) for name in OF_ITS_JOB}
+    return present(
+        {
+            "id": schedule.id,
+            "name": schedule.name,
+            "cron": schedule.when.cron,
+            "timezone": schedule.when.timezone,
+            "when": schedule.when.said,
+            "state": schedule.state,
+            **job,
+            "created_at": when(schedule.created_at),
+            "paused_at": when(schedule.paused_at),
+            "next_at": when(schedule.next_at) if not schedule.paused_at else None,
+            "next_times": [when(each) for each in schedule.next_times(now)],
+            "last_job": schedule.last_job,
+            "last_status": schedule.last_status,
+            "fired_at": when(schedule.fired_at),
+            "skipped": schedule.skipped or None,
+            "skipped_at": when(schedule.skipped_at),
+            "missed": schedule.missed or None,
+            "missed_at": when(schedule.missed_at),
+            "last_error": schedule.last_error,
+            "error_since": when(schedule.error_since),
+        }
+    ) | {"args": dict(schedule.job["args"]), "overlap": schedule.overlap, "catch_up": schedule.catch_up}
 
 
 def when(moment: datetime | None) -> str | None:

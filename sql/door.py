@@ -15,6 +15,7 @@ from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Limit, Worker
 from agent_tools.jobs.notices import Notices
 from agent_tools.jobs.runs import Run, run_of
+from agent_tools.jobs.schedules import Schedule
 from agent_tools.jobs.upload_store import Kept
 from agent_tools.jobs.webhooks import Delivery, Webhook
 from sql import rows
@@ -395,10 +396,41 @@ class DoorStore:
         found = await self._read(tenant, queries()["renew_files"], {"ids": sorted(ids), "keep_s": keep_days * 86400})
         return {row["id"] for row in found}
 
-    async def delete_file(self, tenant: int, upload: str) -> tuple[bool, str | None]:
-        """Whether the upload is gone now, and a job that has not ended and needs it, because of which it is not."""
+    async def delete_file(self, tenant: int, upload: str) -> tuple[bool, str | None, str | None]:
+        """Whether the upload is gone now; else a job that has not ended, or a schedule, that needs it."""
         (found,) = await self._read(tenant, queries()["delete_file"], {"id": upload})
-        return found["gone"] is not None, found["needed_by"]
+        return found["gone"] is not None, found["needed_by"], found["scheduled_by"]
+
+    async def schedules(self, tenant: int, named: str | None = None) -> list[Schedule]:
+        """All schedules of the tenant by name, or the one of this folded name or number."""
+        return [rows.schedule(row) for row in await self._read(tenant, queries()["schedules"], {"named": named})]
+
+    async def add_schedule(self, tenant: int, principal: int, schedule: Fields, most: int) -> int | None:
+        """Keep a schedule; gives its number, None where the name is taken or there are as many as may be."""
+        parameters = {**schedule, "job": Jsonb(schedule["job"]), "principal": principal, "most": most}
+        found = await self._read(tenant, queries()["add_schedule"], parameters)
+        return int(found[0]["id"]) if found else None
+
+    async def change_schedule(self, tenant: int, number: int, version: int, changed: Fields) -> bool:
+        """Whether it was still of this version."""
+        parameters = {**changed, "job": Jsonb(changed["job"]), "id": number, "version": version}
+        return bool(await self._read(tenant, queries()["change_schedule"], parameters))
+
+    async def pause_schedule(self, tenant: int, number: int) -> bool:
+        """Whether there is such a schedule; nothing comes of it until it is resumed."""
+        return bool(await self._read(tenant, queries()["pause_schedule"], {"id": number}))
+
+    async def resume_schedule(self, tenant: int, number: int, next_at: datetime) -> bool:
+        """Whether it was paused; it comes next at `next_at`."""
+        return bool(await self._read(tenant, queries()["resume_schedule"], {"id": number, "next_at": next_at}))
+
+    async def ran_schedule(self, tenant: int, principal: int, number: int, job: str) -> None:
+        """Say that somebody had its job created now."""
+        await self._read(tenant, queries()["ran_schedule"], {"id": number, "job": job, "principal": principal})
+
+    async def delete_schedule(self, tenant: int, number: int) -> bool:
+        """Whether there was such a schedule. Its jobs stay."""
+        return bool(await self._read(tenant, queries()["delete_schedule"], {"id": number}))
 
     async def webhooks(self, tenant: int, number: int | None = None) -> list[Webhook]:
         """All endpoints of the tenant, or the one of this number."""

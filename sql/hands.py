@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from agent_tools.jobs.context import Earlier
 from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import StoredArtifact
+from agent_tools.jobs.schedules import When
 from agent_tools.jobs.webhooks import Tried
 from sql.connect import Pool, failures, jsonb, open_pool
 from sql.queries import queries
@@ -112,6 +113,29 @@ class Message(NamedTuple):
     old_secret: str | None
 
 
+class DueSchedule(NamedTuple):
+    """A schedule whose time has come. `is_offered`: a worker that is alive runs its kind."""
+
+    id: int
+    tenant: int
+    name: str
+    when: When
+    job: Mapping[str, Any]
+    catch_up: str
+    next_at: datetime
+    version: int
+    now: datetime
+    """The database's clock."""
+    is_offered: bool
+
+
+class Fired(NamedTuple):
+    """What became of a schedule that was due: fired, skipped, passed or refused (see fire_schedule); the job is to be rung."""
+
+    outcome: str
+    job: Due | None
+
+
 class HandsStore:
     """The verbs of workers, for any tenant. What a verb does not give back has not moved."""
 
@@ -157,6 +181,21 @@ class HandsStore:
     async def ring(self) -> list[Due]:
         """Mark what is due and was never rung, and give it: the caller rings."""
         return [Due(*row.values()) for row in await self._call(RING, {})]
+
+    async def due_schedules(self) -> list[DueSchedule]:
+        """Those whose time has come and that can be tried now, the longest due first; at most 100."""
+        found = await self._call(queries()["due_schedules"], None)
+        return [DueSchedule(when=When(row.pop("cron"), row.pop("timezone")), **row) for row in found]
+
+    async def fire_schedule(self, due: DueSchedule, fields: Fields) -> Fired | None:
+        """What became of it; None where another worker fired it, or it was changed since it was read."""
+        read = {"schedule": due.id, "version": due.version, "read_at": due.next_at.isoformat()}
+        text = "SELECT outcome, id, queue, priority, dispatch FROM fire_schedule(%s)"
+        found = await self._call(text, {**read, **fields})
+        if not found:
+            return None
+        outcome, job, queue, priority, dispatch = found[0].values()
+        return Fired(outcome, Due(job, due.tenant, queue, priority, dispatch) if job else None)
 
     async def nudge(self, job_id: str) -> bool:
         """Have a job look again at what it waits for outside; False where it waits for nothing there."""

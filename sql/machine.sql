@@ -1034,6 +1034,60 @@ BEGIN
                                          ORDER BY o.id DESC OFFSET 50 FOR UPDATE SKIP LOCKED) AS old);
 END $$;
 
+-- The time of a schedule has come: its job is created and its next time set at once, or neither. What becomes of it: `fired`
+-- (the job is the caller's to ring), `skipped` (a job before it has not ended), `passed` (no `job`: it is too late for it), or
+-- `refused` (`error` says why; it stays due, and is tried again in a minute). No row: another has it, or it was changed or
+-- paused since it was read. As the owner, because hands create nothing else: whose the job is, the schedule says.
+CREATE OR REPLACE FUNCTION fire_schedule(batch jsonb)
+  RETURNS TABLE (outcome text, id text, queue text, priority smallint, dispatch int)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = backburner, pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+  mine record;
+  still_open text[];
+  became text := 'refused';
+  new_job text;
+BEGIN
+  SELECT x.* INTO mine FROM schedules x
+   WHERE x.id = (batch ->> 'schedule')::bigint AND x.next_at = (batch ->> 'read_at')::timestamptz AND x.version = (batch ->> 'version')::bigint
+     AND x.paused_at IS NULL FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF batch ->> 'error' IS NOT NULL THEN
+    UPDATE schedules x SET last_error = batch ->> 'error', error_since = coalesce(x.error_since, now()), retry_at = now() + interval '1 minute'
+     WHERE x.id = mine.id;
+    RETURN QUERY SELECT became, new_job, NULL, NULL::smallint, NULL::int;
+    RETURN;
+  END IF;
+
+  still_open := ARRAY(SELECT j.id FROM jobs j WHERE j.tenant_id = mine.tenant_id AND j.id = ANY (mine.unended) AND j.finished_at IS NULL);
+  became := CASE WHEN batch ->> 'job' IS NULL THEN 'passed'
+                 WHEN mine.overlap = 'skip' AND cardinality(still_open) > 0 THEN 'skipped' ELSE 'fired' END;
+  IF became = 'fired' THEN
+    SELECT c.id, c.queue, c.priority, c.dispatch INTO new_job, queue, priority, dispatch
+      FROM create_jobs(jsonb_build_object('tenant', mine.tenant_id, 'principal', mine.principal_id, 'jobs', jsonb_build_array(batch -> 'job'),
+                                          'guard_s', 0, 'is_batch', false)) AS c;
+    INSERT INTO job_events (tenant_id, job_id, type, data)
+    VALUES (mine.tenant_id, new_job, 'scheduled', jsonb_build_object('schedule', mine.name, 'due_at', batch ->> 'due_at'));
+    IF batch ->> 'webhook' IS NOT NULL THEN
+      PERFORM call_webhooks(jsonb_build_object('tenant', mine.tenant_id, 'webhooks',
+                                               jsonb_build_array((batch -> 'webhook') || jsonb_build_object('job', new_job))));
+    END IF;
+    still_open := CASE WHEN mine.overlap = 'skip' THEN still_open || new_job ELSE ARRAY[new_job] END;
+  END IF;
+  UPDATE schedules x
+     SET next_at = (batch ->> 'next_at')::timestamptz, unended = still_open, last_job = coalesce(new_job, x.last_job),
+         fired_at = CASE WHEN became = 'fired' THEN (batch ->> 'due_at')::timestamptz ELSE x.fired_at END,
+         skipped = x.skipped + (became = 'skipped')::int, skipped_at = CASE WHEN became = 'skipped' THEN now() ELSE x.skipped_at END,
+         missed = x.missed + (batch ->> 'missed')::int, missed_at = CASE WHEN (batch ->> 'missed')::int > 0 THEN now() ELSE x.missed_at END,
+         retry_at = NULL, last_error = CASE WHEN became = 'passed' THEN x.last_error END, error_since = CASE WHEN became = 'passed' THEN x.error_since END
+   WHERE x.id = mine.id;
+  outcome := became;
+  id := new_job;
+  RETURN NEXT;
+END $$;
+
 -- Redeem a one-time link for a session, once. No row: it was used, has expired, or never was.
 CREATE OR REPLACE FUNCTION sign_in(batch jsonb) RETURNS TABLE (tenant bigint, principal bigint, name text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -1069,4 +1123,4 @@ GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request
   call_webhooks(jsonb), answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), with_room(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
   nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), take_turn(jsonb), sign_in(jsonb),
-  take_notices(jsonb), told_notices(jsonb) TO backburner_hands;
+  take_notices(jsonb), told_notices(jsonb), fire_schedule(jsonb) TO backburner_hands;

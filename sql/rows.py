@@ -5,6 +5,7 @@ from typing import Any
 
 from agent_tools.jobs.job import Job, JobError, JobStatus, Progress, StoredArtifact, Worker
 from agent_tools.jobs.runs import so_far_of
+from agent_tools.jobs.schedules import Schedule, When
 
 Row = Mapping[str, Any]
 
@@ -29,3 +30,10 @@ def _progress(row: Row) -> Progress:
 def worker(row: Row) -> Worker:
     """A row of the query workers."""
     return Worker(**{**row, "queues": tuple(row["queues"]), "kinds": tuple(row["kinds"])})
+
+
+def schedule(row: Row) -> Schedule:
+    """A row of the query schedules."""
+    values = dict(row)
+    when = When(values.pop("cron"), values.pop("timezone"))
+    return Schedule(**values, when=when)

@@ -29,6 +29,7 @@ from worker.notices import NoticeRound
 from worker.patience import until_the_book_answers
 from worker.progress import ProgressBoard
 from worker.run import Running, Why, attempt, begin
+from worker.schedules import ScheduleRound
 from worker.sweep import Sweep
 from worker.threads import JobThreads
 from worker.times import RunTimes
@@ -346,9 +347,8 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
         threads = JobThreads(settings.max_jobs)
         loop.set_default_executor(threads)
 
-        hands = Hands(
-            settings, installed or load_kinds(settings.kinds), name, store, Bell(client), threads, await store.secret()
-        )
+        kinds = installed or load_kinds(settings.kinds)
+        hands = Hands(settings, kinds, name, store, Bell(client), threads, await store.secret())
         stack.callback(shutil.rmtree, hands.scratch, ignore_errors=True)
         hands.worker = await store.announce(hands.presence())
         beat = Beat(hands, settings, Sweep(settings), loop)
@@ -364,6 +364,7 @@ async def open_hands(settings: Settings, installed: Kinds | None = None) -> Asyn
             hands.tidy,
             NoticeRound(hands.store, settings).tell_people,
             hands.tell_webhooks,
+            ScheduleRound(hands.store, hands.bell, settings, kinds, hands.unavailable).fire_schedules,
         ):
             task = asyncio.create_task(_forever(each), name=each.__name__)
             stack.push_async_callback(end, task)

@@ -18,21 +18,26 @@ UPDATE files f SET keep_until = greatest(f.keep_until, now() + make_interval(sec
 WITH needed AS MATERIALIZED (
   SELECT j.id FROM jobs j
    WHERE j.tenant_id = current_tenant() AND j.finished_at IS NULL AND strpos(j.args::text, 'upload:' || %(id)s) > 0 LIMIT 1
+), scheduled AS MATERIALIZED (
+  SELECT x.name FROM schedules x WHERE x.tenant_id = current_tenant() AND strpos(x.job::text, 'upload:' || %(id)s) > 0 LIMIT 1
 ), gone AS (
-  DELETE FROM files f WHERE f.tenant_id = current_tenant() AND f.id = %(id)s AND NOT EXISTS (SELECT FROM needed) RETURNING f.id
+  DELETE FROM files f
+   WHERE f.tenant_id = current_tenant() AND f.id = %(id)s AND NOT EXISTS (SELECT FROM needed) AND NOT EXISTS (SELECT FROM scheduled)
+  RETURNING f.id
 )
-SELECT (SELECT id FROM gone) AS gone, (SELECT id FROM needed) AS needed_by
+SELECT (SELECT id FROM gone) AS gone, (SELECT id FROM needed) AS needed_by, (SELECT name FROM scheduled) AS scheduled_by
 
 -- name: file
 SELECT f.id, f.name, f.media_type, f.bytes, encode(f.sha256, 'hex') AS sha256, f.created_at, f.keep_until FROM files f
  WHERE f.tenant_id = %(tenant)s AND f.id = %(id)s
 
 -- name: expire_files
--- What a job that has not ended was told of stays, and is looked at again in a day.
+-- What a job that has not ended was told of stays, or what a schedule will tell the next of, and is looked at again in a day.
 WITH old AS MATERIALIZED (
   SELECT f.id, f.tenant_id, EXISTS (
            SELECT FROM jobs j
-            WHERE j.tenant_id = f.tenant_id AND j.finished_at IS NULL AND strpos(j.args::text, 'upload:' || f.id) > 0) AS is_needed
+            WHERE j.tenant_id = f.tenant_id AND j.finished_at IS NULL AND strpos(j.args::text, 'upload:' || f.id) > 0)
+         OR EXISTS (SELECT FROM schedules x WHERE x.tenant_id = f.tenant_id AND strpos(x.job::text, 'upload:' || f.id) > 0) AS is_needed
     FROM files f WHERE f.keep_until < now() ORDER BY f.keep_until LIMIT 100 FOR UPDATE SKIP LOCKED
 ), renewed AS (
   UPDATE files f SET keep_until = now() + interval '1 day' FROM old WHERE f.id = old.id AND old.is_needed

@@ -141,7 +141,17 @@ class Book:
 
     def empty(self) -> None:
         """Delete what hangs on jobs and workers, and who came in since; tenants stay."""
-        for table in ("jobs", "job_events", "subjects", "moves", "workers", "run_times", "files", "webhook_endpoints"):
+        for table in (
+            "jobs",
+            "job_events",
+            "subjects",
+            "moves",
+            "workers",
+            "run_times",
+            "files",
+            "webhook_endpoints",
+            "schedules",
+        ):
             self.run(f"DELETE FROM {table}")
         self.run("DELETE FROM principals WHERE tenant_id = %s AND name NOT IN ('owner', 'agent')", self.default.id)
 

@@ -39,7 +39,7 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO sessions (tenant_id, principal_id, secret_hash, expires_at) VALUES ({tenant}, {principal}, sha256('s{tenant}'), now());
   INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at) VALUES ({tenant}, {principal}, sha256('l{tenant}'), now());
   INSERT INTO limits (tenant_id, kind, max_running) VALUES ({tenant}, 'sleep', 1);
-  INSERT INTO schedules (tenant_id, principal_id, name, cron, job, next_at) VALUES ({tenant}, {principal}, 's', '* * * * *', '1', now());
+  INSERT INTO schedules (tenant_id, principal_id, name, folded, cron, job, next_at) VALUES ({tenant}, {principal}, 's', 's', '* * * * *', '1', now());
   INSERT INTO notice_addresses (tenant_id, person_id, address, wants) VALUES ({tenant}, {principal}, 'ntfy://me', '{{}}');
   INSERT INTO run_times (tenant_id, kind, took_s, run) VALUES ({tenant}, 'sleep', 1, '{{}}');
   INSERT INTO moves (tenant_id, principal_id, jobs) VALUES ({tenant}, {principal}, '[]');
@@ -256,6 +256,9 @@ def test_no_role_is_more_than_a_role(stores: Stores) -> None:
         "DELETE FROM job_events",
         "INSERT INTO notice_addresses DEFAULT VALUES",
         "DELETE FROM notice_addresses",
+        "INSERT INTO schedules DEFAULT VALUES",
+        "UPDATE schedules SET paused_at = now()",
+        "DELETE FROM schedules",
     ],
 )
 async def test_hands_may_not_do_what_doors_do(stores: Stores, statement: str) -> None:
@@ -275,6 +278,7 @@ async def test_hands_may_not_do_what_doors_do(stores: Stores, statement: str) ->
         "SELECT secret FROM installation",
         "SELECT take_notices('{}')",
         "SELECT told_notices('{}')",
+        "SELECT fire_schedule('{}')",
         "SELECT 1 FROM told_asks",
         "INSERT INTO asks DEFAULT VALUES",
         "DELETE FROM asks",
@@ -314,7 +318,8 @@ def test_what_runs_as_the_owner_looks_names_up_in_our_schema_only(stores: Stores
     )
 
     assert {row["proname"]: row["proconfig"] for row in definers} == {
-        "search_jobs": ["search_path=backburner, pg_catalog"]
+        "search_jobs": ["search_path=backburner, pg_catalog"],
+        "fire_schedule": ["search_path=backburner, pg_catalog"],
     }
 
 
