@@ -213,6 +213,46 @@ class WebhookChanges(Asked):
     enabled: bool | None = None
 
 
+_CRON = "Five fields (minute, hour, day of month, month, day of week), or @hourly, @daily, @weekly, @monthly."
+_ZONE = "Whose clock is meant, by its IANA name."
+_OVERLAP = "What comes of a time at which a job before has not ended: it is skipped, or there is another job."
+_CATCH_UP = "What is created afterwards of times at which no worker was there: one job for the latest, or none."
+
+
+class NewSchedule(Asked):
+    """A job to be created again and again; what is said of it is as where one is created."""
+
+    name: str = Field(max_length=200, description="At most 60 characters; taken once, whatever its case.")
+    cron: str = Field(description=_CRON, examples=["0 6 * * MON-FRI"])
+    timezone: str = Field("UTC", description=_ZONE, examples=["Europe/Berlin"])
+    overlap: Literal["skip", "allow"] = Field("skip", description=_OVERLAP)
+    catch_up: Literal["latest", "none"] = Field("latest", description=_CATCH_UP)
+    kind: str = Field(description="One of GET /api/v1/kinds.")
+    args: dict[str, Any] = Field({}, description="The kind's own arguments.")
+    subject: str | None = Field(None, description="What to file the results under.")
+    title: str | None = Field(None, description="{date} in it is the day on which it is.")
+    labels: dict[str, str] = Field({}, description="At most 19; `schedule` is added, with the schedule's name.")
+    priority: Literal["low", "normal", "high"] = "normal"
+    webhook_url: str | None = Field(None, description="An https address that is told of each end.")
+
+
+class ScheduleChanges(Asked):
+    """What is different; what is not named stays."""
+
+    name: str | None = Field(None, max_length=200)
+    cron: str | None = Field(None, description=_CRON)
+    timezone: str | None = Field(None, description=_ZONE)
+    overlap: Literal["skip", "allow"] | None = Field(None, description=_OVERLAP)
+    catch_up: Literal["latest", "none"] | None = Field(None, description=_CATCH_UP)
+    kind: str | None = None
+    args: dict[str, Any] | None = Field(None, description="In place of all that it has.")
+    subject: str | None = Field(None, description="null: unorganised.")
+    title: str | None = None
+    labels: dict[str, str] | None = Field(None, description="In place of all that it has.")
+    priority: Literal["low", "normal", "high"] | None = None
+    webhook_url: str | None = Field(None, description="null: nobody.")
+
+
 class AsksQuery(Asked):
     """Which page of which open questions."""
 

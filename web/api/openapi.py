@@ -23,6 +23,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "file": ("The upload's id.", {"type": "string", "examples": ["0e8z453fk1krg"]}),
     "webhook": ("The webhook's number.", {"type": "integer"}),
     "delivery": ("The delivery's id, which is its webhook-id.", {"type": "string"}),
+    "schedule": ("The schedule's number, or its name.", {"type": "string", "examples": ["nightly"]}),
     "move": ("`move_id` of the move.", {"type": "integer"}),
 }
 _REPLIES = {

@@ -301,12 +301,57 @@ class Deliveries(Reply):
     deliveries: list[Delivery]
 
 
+class Schedule(Reply):
+    """A job that is created again and again."""
+
+    id: int
+    name: str
+    cron: str
+    timezone: str
+    when: str = Field(description="The times in words.", examples=["At 06:00 on Monday through Friday (Europe/Berlin)"])
+    state: Literal["active", "paused", "failing"] = Field(
+        description="Failing: it is due, and `last_error` says why not."
+    )
+    overlap: Literal["skip", "allow"]
+    catch_up: Literal["latest", "none"]
+    kind: str
+    args: dict[str, Any]
+    subject: str | None = None
+    title: str | None = None
+    labels: dict[str, str] | None = None
+    priority: str | None = None
+    webhook_url: str | None = None
+    created_at: datetime
+    paused_at: datetime | None = None
+    next_at: datetime | None = Field(None, description="In the past while it is failing; absent while it is paused.")
+    next_times: list[datetime] = Field(description="The next three from now on, paused or not.")
+    fired_at: datetime | None = Field(None, description="The time for which the clock created its last job.")
+    last_job: str | None = Field(None, description="The id of its newest job that is kept, by the clock or by hand.")
+    last_status: JobStatus | None = None
+    skipped: int | None = Field(None, description="How often a job before had not ended.")
+    skipped_at: datetime | None = None
+    missed: int | None = Field(
+        None, description="How many times passed while no worker was there; at most 1,000 each time."
+    )
+    missed_at: datetime | None = None
+    last_error: str | None = Field(None, description="Why it cannot be fired; tried again every minute.")
+    error_since: datetime | None = None
+
+
+class Schedules(Reply):
+    """What is created by the clock, by name."""
+
+    schedules: list[Schedule]
+
+
 class Event(Reply):
     """Something that happened to a job."""
 
     number: int = Field(description="From 1, without gaps; the id of the server-sent event.")
     at: datetime
-    type: str = Field(examples=["created", "started", "retrying", "completed", "failed", "cancelled", "organised"])
+    type: str = Field(
+        examples=["created", "started", "retrying", "completed", "failed", "cancelled", "organised", "scheduled"]
+    )
     principal: int | None = Field(None, description="Who did it; absent: the machine.")
     data: dict[str, Any] = {}
 

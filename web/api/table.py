@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from agent_tools.jobs import callbacks
-from web.api import artifacts, asks, catalogue, episodes, events, files, health, jobs, replies, webhooks
+from web.api import artifacts, asks, catalogue, episodes, events, files, health, jobs, replies, schedules, webhooks
 from web.api.openapi import document
 from web.api.operation import NOTHING, PREFIX, Caller, Content, Operation, json_of
 from web.api.problems import HANDLERS
@@ -29,6 +29,7 @@ def _document() -> Mapping[str, Any]:
 
 _JOB = json_of(replies.Job)
 _ONE, _WEBHOOK = f"{PREFIX}/jobs/{{job}}", f"{PREFIX}/webhooks/{{webhook}}"
+_SCHEDULE, _ONE_SCHEDULE = f"{PREFIX}/schedules/{{schedule}}", json_of(replies.Schedule)
 _CONFLICT = frozenset({409})
 _KEY = {
     "Idempotency-Key": "The same key and request is the same creation; the same key for another request is refused."
@@ -67,6 +68,14 @@ OPERATIONS: Sequence[Operation] = (
     Operation("POST", f"{_WEBHOOK}/rotate", webhooks.rotate_webhook, {200: json_of(replies.WebhookSecret)}, _ADMIN, frozenset({404})),
     Operation("GET", f"{_WEBHOOK}/deliveries", webhooks.list_deliveries, {200: json_of(replies.Deliveries)}, _ADMIN, frozenset({404})),
     Operation("POST", f"{_WEBHOOK}/deliveries/{{delivery}}/retry", webhooks.retry_delivery, {202: NOTHING}, _ADMIN, frozenset({404})),
+    Operation("POST", f"{PREFIX}/schedules", schedules.add_schedule, {201: _ONE_SCHEDULE}, _CREATE, _CONFLICT),
+    Operation("GET", f"{PREFIX}/schedules", schedules.list_schedules, {200: json_of(replies.Schedules)}, _READ),
+    Operation("GET", _SCHEDULE, schedules.get_schedule, {200: _ONE_SCHEDULE}, _READ, frozenset({404})),
+    Operation("PATCH", _SCHEDULE, schedules.change_schedule, {200: _ONE_SCHEDULE}, _CREATE, frozenset({404, 409})),
+    Operation("DELETE", _SCHEDULE, schedules.delete_schedule, {204: NOTHING}, _CREATE, frozenset({404})),
+    Operation("POST", f"{_SCHEDULE}/pause", schedules.pause_schedule, {200: _ONE_SCHEDULE}, _CREATE, frozenset({404})),
+    Operation("POST", f"{_SCHEDULE}/resume", schedules.resume_schedule, {200: _ONE_SCHEDULE}, _CREATE, frozenset({404})),
+    Operation("POST", f"{_SCHEDULE}/run", schedules.run_schedule, {202: _JOB}, _CREATE, frozenset({404})),
     Operation("GET", f"{PREFIX}/kinds", catalogue.list_kinds, {200: json_of(replies.Kinds)}, _READ),
     Operation("GET", f"{PREFIX}/subjects", catalogue.list_subjects, {200: json_of(replies.Subjects)}, _READ),
     Operation("GET", f"{PREFIX}/stats", catalogue.read_stats, {200: json_of(replies.Stats)}, _READ),

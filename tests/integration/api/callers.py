@@ -69,6 +69,8 @@ BODIES: dict[str, Any] = {
     "answer_ask": {"decision": "approve"},
     "add_webhook": {"url": "https://hooks.example/hook"},
     "change_webhook": {"enabled": True},
+    "add_schedule": {"name": "nightly", "cron": "0 2 * * *", "kind": "drill"},
+    "change_schedule": {"cron": "0 3 * * *"},
     "answer_asks": {"answers": [{"ask": 1, "decision": "approve"}]},
 }
 
@@ -78,7 +80,7 @@ async def ask(
 ) -> httpx2.Response:
     """The operation as it works, but for what `more` says."""
     path = operation.path.format(
-        job=job, name="result.json", move=1, ask=1, proof="none", file=job, webhook=1, delivery="msg_1"
+        job=job, name="result.json", move=1, ask=1, proof="none", file=job, webhook=1, delivery="msg_1", schedule=1
     )
     body = {"json": BODIES.get(name_of(operation), {})} if operation.body else {}
     return await client.request(operation.method, path, **(body | more))

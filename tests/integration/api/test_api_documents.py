@@ -97,6 +97,15 @@ async def test_answers_are_as_the_document_says(callers: Callers, client: httpx2
         ("POST", "/api/v1/jobs", "/api/v1/jobs", {"kind": "drill", "subjct": "F"}),
         ("GET", "/api/v1/jobs/{job}", "/api/v1/jobs/unknown", None),
     ]
+    nightly = {"name": "nightly", "cron": "0 2 * * *", "kind": "drill", "title": "G", "labels": {"h": "i"}}
+    asked += [
+        ("POST", "/api/v1/schedules", "/api/v1/schedules", nightly),
+        ("GET", "/api/v1/schedules", "/api/v1/schedules", None),
+        ("PATCH", "/api/v1/schedules/{schedule}", "/api/v1/schedules/nightly", {"timezone": "Asia/Tokyo"}),
+        ("POST", "/api/v1/schedules/{schedule}/run", "/api/v1/schedules/nightly/run", None),
+        ("POST", "/api/v1/schedules/{schedule}/pause", "/api/v1/schedules/nightly/pause", None),
+        ("GET", "/api/v1/schedules/{schedule}", "/api/v1/schedules/unknown", None),
+    ]
     document = (await client.get("/openapi.json")).json()
     admin = await callers.allowed("admin")
     hook = (await admin.post("/api/v1/webhooks", json={"url": "https://hooks.example/1"})).json()["id"]
