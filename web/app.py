@@ -21,7 +21,7 @@ from agent_tools.jobs.errors import (
     NotNow,
     NotYours,
 )
-from web import actions, answering, creating, files, live, notices, pages, signing, waiting
+from web import actions, answering, creating, files, live, notices, pages, schedules, signing, waiting
 from web.guards import HEADERS, BoundedBody, OnlyOurForms, OnlyOurHosts, SecurityHeaders
 from web.looks import STATIC, StaticForever, digest, plain
 from web.site import Site
@@ -75,6 +75,11 @@ def routes() -> list[BaseRoute]:
         Route("/waiting/{ask:int}", waiting.ask_page),
         Route("/waiting/{ask:int}", answering.answer, methods=["POST"]),
         Route("/waiting/{ask:int}/files/{name}", files.shown),
+        Route("/schedules", schedules.schedules_page),
+        Route("/schedules/{schedule:int}/run", schedules.run, methods=["POST"]),
+        Route("/schedules/{schedule:int}/pause", schedules.pause, methods=["POST"]),
+        Route("/schedules/{schedule:int}/resume", schedules.resume, methods=["POST"]),
+        Route("/schedules/{schedule:int}/delete", schedules.delete, methods=["POST"]),
         Route("/notices", notices.notices_page),
         Route("/notices", notices.change, methods=["POST"]),
         Route("/notices/test", notices.test, methods=["POST"]),

@@ -147,9 +147,18 @@ def _happening(event: Event, now: datetime, who: str) -> Happening:
             return Happening(f"Answered{by}: {data.get('decision') or 'the form was filled in'}", "", when)
         case "cancelled":
             return Happening(f"Cancelled{by}", "", when, data.get("reason", ""))
+        case "scheduled":
+            due_at = data.get("due_at")
+            said = f"For {moment(datetime.fromisoformat(due_at), now).exact}" if due_at else f"Run now{by}"
+            return Happening(f"By the schedule “{data.get('schedule', '')}”", "", when, said)
         case "organised":
             return Happening(_organised(data) + by, "", when)
     return Happening(event.type.replace("_", " ").capitalize() + by, "", when)
+
+
+def schedule_of(events: Sequence[Event]) -> str:
+    """The name of the schedule that a job came of; empty where it came of none."""
+    return next((str(event.data.get("schedule", "")) for event in events if event.type == "scheduled"), "")
 
 
 def _organised(data: Mapping[str, Any]) -> str:

@@ -143,6 +143,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         versions=job_view.versions(family, job, now),
         newest=job_view.newer_than(job, family),
         timeline=job_view.timeline(events, now, backburner.who.principal, {each.id: each.name for each in known}),
+        schedule=job_view.schedule_of(events),
         questions=asks,
         asked_before=asked_before,
         can_answer=waiting.may_answer(backburner),

@@ -16,6 +16,7 @@ UNORGANISED = "Unorganised"
 WAITING = "Waiting for you"
 INBOX = "/waiting"
 NEW = "/new"
+SCHEDULES = "/schedules"
 OPEN = ("queued", "running", "waiting")
 _HUES = 6
 
@@ -226,6 +227,7 @@ def rail(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int], h
         ("Running", "/jobs?status=open", total(counts, *OPEN), "pot", None),
         ("Failed", "/jobs?status=failed", total(counts, "failed"), "alert", None),
         ("Everything", "/jobs", total(counts, *JobStatus) - sum(superseded.values()), "all", None),
+        ("Schedules", SCHEDULES, 0, "clock", None),
         ("New", NEW, 0, "new", None),
     ]
     return Rail(

@@ -29,6 +29,12 @@ def moment(at: datetime, now: datetime) -> Moment:
     return Moment(ago, at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%-d %B %Y, %H:%M UTC"))
 
 
+def coming(at: datetime, now: datetime) -> Moment:
+    """A time that is to come, as a page shows it."""
+    there = moment(at, now)
+    return Moment(f"in {duration((at - now).total_seconds())}", there.iso, there.exact) if at > now else there
+
+
 def kind_name(kind: str) -> str:
     """`opus_run` → `Opus run`."""
     return kind.replace("_", " ").capitalize()
