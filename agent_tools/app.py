@@ -62,6 +62,7 @@ from agent_tools.watch import LOOK_S, Offers, Watch
 from agent_tools.webhooks import Webhooks
 from sql.door import AskFilter, DoorStore, Episode, EpisodeFilter, Filter, KindStats, Moved, SubjectCount
 from sql.hands import HandsStore, Principal
+from sql.operations import Operations
 
 MAX_MOVE = 10_000
 GUARD_S = 600.0
@@ -622,6 +623,16 @@ class Backburner:
     async def delete_file(self, upload: str) -> None:
         """Delete an upload with its file. Raises FileNotKept, NotNow while a job that has not ended needs it."""
         await self._files.delete(self.who, upload)
+
+    @property
+    def operations(self) -> Operations:
+        """What an operator looks at in this tenant."""
+        return self._store.operations(self.who.tenant)
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """Where artifacts lie."""
+        return self._artifacts.folder
 
 
 def _wanted(parsed: Sequence[Parsed], is_batch: bool) -> Iterable[Wanted]:

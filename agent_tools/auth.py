@@ -32,29 +32,29 @@ class Keys:
     """Secrets against the book, which holds only their hashes. A revoked one is refused at once."""
 
     def __init__(self, hands: HandsStore) -> None:
-        self._hands = hands
+        self.hands = hands
 
     async def principal_of_token(self, secret: str) -> Principal | None:
         """Who holds this token; None when nobody does, any longer or at all."""
-        return await self._hands.principal_of_token(hash_of_secret(secret))
+        return await self.hands.principal_of_token(hash_of_secret(secret))
 
     async def principal_of_session(self, secret: str) -> Principal | None:
         """Whose browser sent this cookie; None when it is nobody's."""
-        return await self._hands.principal_of_session(hash_of_secret(secret))
+        return await self.hands.principal_of_session(hash_of_secret(secret))
 
     async def sign_in(self, link_secret: str) -> Session | None:
         """Redeem a one-time link; None where it was used, has expired, or never was."""
         secret = secrets.token_urlsafe(32)
-        signed_in = await self._hands.sign_in(hash_of_secret(link_secret), hash_of_secret(secret), SESSION_S)
+        signed_in = await self.hands.sign_in(hash_of_secret(link_secret), hash_of_secret(secret), SESSION_S)
         return Session(secret, SESSION_S) if signed_in else None
 
     async def sign_out(self, secret: str) -> None:
         """End a session."""
-        await self._hands.end_session(hash_of_secret(secret))
+        await self.hands.end_session(hash_of_secret(secret))
 
     async def check_callback(self, job: str, proof: str) -> None:
         """Raise JobNotFound unless this installation gave out this address."""
-        if not callbacks.is_ours(await self._hands.secret(), job_id(job), proof):
+        if not callbacks.is_ours(await self.hands.secret(), job_id(job), proof):
             raise JobNotFound("This address was not given out here.")
 
     async def call_back(self, job: str) -> list[Ring]:
@@ -62,10 +62,10 @@ class Keys:
 
         What the caller does not ring, the sweep does a moment later.
         """
-        if not await self._hands.nudge(job_id(job)):
+        if not await self.hands.nudge(job_id(job)):
             return []
-        await self._hands.wake()
-        return [Ring(due.id, due.dispatch, due.queue, due.tenant, due.priority) for due in await self._hands.ring()]
+        await self.hands.wake()
+        return [Ring(due.id, due.dispatch, due.queue, due.tenant, due.priority) for due in await self.hands.ring()]
 
 
 def require(backburner: Backburner, scope: str) -> None:

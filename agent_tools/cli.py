@@ -95,6 +95,10 @@ def up(
 def link(
     person: Annotated[str, typer.Argument(help="Who is to be signed in.")] = "owner",
     new: Annotated[bool, typer.Option("--new", help="Let somebody in who was not here before.")] = False,
+    admin: Annotated[
+        bool,
+        typer.Option("--admin", help="This browser may operate, too: it sees /ops, and answers what is put to others."),
+    ] = False,
 ) -> None:
     """Make a link that signs a browser in, once, within 15 minutes; with a QR code for the phone.
 
@@ -108,7 +112,7 @@ def link(
             raise Misconfigured("No 'backburner up' serves pages here. Start it, or set BACKBURNER_PUBLIC_URL.")
         async with Backburner.open(settings) as backburner:
             try:
-                return f"{base}/sign-in?key={await backburner.people.sign_in_link(person, new=new)}"
+                return f"{base}/sign-in?key={await backburner.people.sign_in_link(person, new=new, admin=admin)}"
             except BadRequest as error:
                 hint = "" if new else f" To let somebody in: backburner link '{person}' --new"
                 raise BadRequest(f"{error}{hint}") from error

@@ -125,7 +125,7 @@ def _show(bar: Progress, task: TaskID, entry: Mapping[str, Any]) -> None:
 
 async def _show_where(backburner: Backburner, job: str, http_url: str, settings: Settings) -> None:
     made = await backburner.get(job)
-    link = await backburner.people.sign_in_link()
+    link = await backburner.people.sign_in_link(admin=True)
     out.print("\n[bold]Here it is[/]")
     out.print(
         f"  The shelf, signed in for 15 minutes from now:\n  {http_url}/sign-in?key={link}",

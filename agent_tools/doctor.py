@@ -13,6 +13,8 @@ from agent_tools.embedded import BinariesMissing, EmbeddedError, Home, Runtime, 
 from agent_tools.jobs.errors import BackburnerError
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.signature import lack
+from agent_tools.jobs.trouble import Keeping, troubles
+from agent_tools.operating import look
 from agent_tools.opus import Opus, OpusError
 from agent_tools.scrape.reading import LIBRARIES
 from agent_tools.settings import Settings, masked
@@ -80,11 +82,29 @@ async def _servers(settings: Settings) -> AsyncIterator[Finding]:
             if told:
                 said = f"{len(told)} addresses; {waiting} messages wait, {given_up} were given up"
                 yield Finding("webhooks", None if given_up else True, said)
-            if not alive:
-                yield Finding("worker", False, "none is alive: start one with 'backburner up' or 'backburner worker'")
+            for trouble in troubles(await look(backburner)):
+                yield Finding("trouble", False if trouble.is_urgent else None, f"{trouble.said} {trouble.do}".strip())
+            yield _keeping(settings, await backburner.operations.keeping())
     except BackburnerError as error:
         yield Finding("database", False, str(error))
     yield await _redis(settings)
+
+
+def _keeping(settings: Settings, rule: Keeping) -> Finding:
+    if rule.days != settings.keep_days:
+        said = (
+            f"BACKBURNER_KEEP_DAYS is {settings.keep_days or 'unset'} here, and workers go by {rule.days or 'no'} days"
+        )
+        return Finding(
+            "keeping", None, f"{said}: give all the same, and start them again. While they differ, nothing goes"
+        )
+    return Finding(
+        "keeping",
+        True,
+        f"what completed and nobody filed goes after {rule.days} days"
+        if rule.days
+        else "what completed is kept for ever",
+    )
 
 
 async def _redis(settings: Settings) -> Finding:

@@ -46,9 +46,10 @@ class People:
         await self._store.add_token(self._who.tenant, self._who.principal, name, hash_of_secret(secret), scopes, lasts)
         return secret
 
-    async def sign_in_link(self, person: str = "owner", *, new: bool = False) -> str:
+    async def sign_in_link(self, person: str = "owner", *, new: bool = False, admin: bool = False) -> str:
         """The secret of a link that signs this person's browser in, once and soon; `new`: lets somebody in who is not here yet.
 
+        With `admin` the browser may operate, too: it sees /ops, and may answer what is put to others.
         Raises BadRequest for nobody, and for a name that an agent has or that cannot be one.
         """
         refuse_unstorable({"name": person})
@@ -59,7 +60,7 @@ class People:
         if number is None:
             raise BadRequest(f"There is no person '{person}' here.")
         secret = secrets.token_urlsafe(32)
-        await self._store.add_link(self._who.tenant, number, hash_of_secret(secret), LINK_S)
+        await self._store.add_link(self._who.tenant, number, hash_of_secret(secret), LINK_S, is_admin=admin)
         return secret
 
     async def _let_in(self, person: str) -> int:

@@ -54,7 +54,8 @@ async def serving(settings: Settings, binding: Binding) -> AsyncIterator[str]:
         stack.callback(listening.close)
         site = await stack.enter_async_context(_site(settings, Addresses(base), binding))
         names = sorted({LOOPBACK, "localhost", "[::1]", host, *_host_of(settings.public_url)})
-        everybody = site.everybody
+        # Without a secret people do everything, agents what agents may.
+        agent = site.everybody._replace(scopes=(*AGENT_SCOPES, "jobs:answer")) if site.everybody else None
         tools = mcp.http_app(
             site.backburner,
             site.keys,
@@ -63,7 +64,7 @@ async def serving(settings: Settings, binding: Binding) -> AsyncIterator[str]:
             allowed_origins=[
                 f"{scheme}://{name}{at}" for scheme in ("http", "https") for name in names for at in ("", ":*")
             ],
-            everybody=everybody,
+            everybody=agent,
             agents_decide=settings.agents_decide,
             ask_in_chat=settings.ask_in_chat,
         )
@@ -93,8 +94,12 @@ async def _site(settings: Settings, addresses: Addresses, binding: Binding) -> A
         client = bell.connect(settings.redis_url)
         try:
             async with Tail.open(hands, Bell(client)) as tail:
-                everybody = backburner.who._replace(scopes=(*AGENT_SCOPES, "jobs:answer")) if binding.no_auth else None
-                yield Site(backburner, Keys(hands), tail, addresses, everybody)
+                everybody = (
+                    backburner.who._replace(scopes=(*AGENT_SCOPES, "jobs:answer", "admin")) if binding.no_auth else None
+                )
+                # Behind a proxy everybody comes from this machine.
+                is_alone = not binding.lan and not settings.public_url
+                yield Site(backburner, Keys(hands), tail, addresses, everybody, metrics_are_open=is_alone)
         finally:
             await client.aclose()
 

@@ -142,6 +142,13 @@ class Settings(BaseSettings):
         le=3650,
         description="for how many days an upload is kept after it came or was last used, and longer where a job needs it",
     )
+    keep_days: int | None = Field(
+        None,
+        alias="BACKBURNER_KEEP_DAYS",
+        ge=1,
+        le=36_500,
+        description="for how many days completed jobs are kept that nobody filed under a subject; unset: for ever, as those that are filed",
+    )
     most_media_mb: int = Field(
         1000, alias="BACKBURNER_MEDIA_MB", ge=1, le=100_000, description="how large a recording that is fetched may be"
     )

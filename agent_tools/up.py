@@ -151,7 +151,7 @@ async def _introduce(settings: Settings, home: Home, http_url: str) -> str:
             secret = await backburner.people.add_token("local agent", AGENT_SCOPES)
             home.token.touch(0o600)
             home.token.write_text(secret)
-        return f"{http_url}/sign-in?key={await backburner.people.sign_in_link()}"
+        return f"{http_url}/sign-in?key={await backburner.people.sign_in_link(admin=True)}"
 
 
 def _is_alive(pid: int) -> bool:

@@ -61,6 +61,7 @@ def full(job: Job, why: str, addresses: Addresses, asks: Sequence[Ask] = (), eta
             "batch_id": job.batch_id,
             "redo_of": job.redo_of,
             "keep_until": when(job.keep_until),
+            "goes_unless_filed": job.goes_unless_filed or None,
             "page_url": addresses.page(job.id),
         }
     )

@@ -20,6 +20,7 @@ from agent_tools.jobs.upload_store import Kept
 from agent_tools.jobs.webhooks import Delivery, Webhook
 from sql import rows
 from sql.connect import Pool, failures, jsonb, open_pool, read_as
+from sql.operations import Operations
 from sql.queries import queries
 from sql.schema import DOOR
 
@@ -178,6 +179,8 @@ class Filter:
     unseen: bool = False
     latest: bool = False
     """Without versions that a newer completed one stands before."""
+    goes_soon: bool = False
+    """Only those that nobody filed and that go within a week for that."""
     older_than: tuple[datetime, str] | None = None
     """Where the page before ended: the last job's created_at and id."""
 
@@ -197,6 +200,9 @@ _CONDITIONS: Mapping[str, str] = {
     "search": "j.id IN (SELECT search_jobs(%(search)s))",
     "unseen": "j.finished_at IS NOT NULL AND j.seen_at IS NULL",
     "latest": "NOT EXISTS (SELECT FROM jobs n WHERE n.tenant_id = j.tenant_id AND n.redo_of = j.id AND n.status = 'completed')",
+    "goes_soon": "j.subject_id IS NULL AND j.status = 'completed' AND j.keep_until IS NULL AND greatest(j.finished_at, j.unfiled_at) <"
+    " (SELECT now() + interval '7 days' - make_interval(days => g.days) FROM keeping g)"
+    " AND j.created_at < (SELECT now() + interval '7 days' - make_interval(days => g.days) FROM keeping g)",
     "older_than": "(j.created_at, j.id) < (%(older_at)s, %(older_id)s)",
 }
 
@@ -213,6 +219,10 @@ class DoorStore:
         """Connect. Raises BookUnavailable."""
         async with open_pool(database_url, DOOR, size=size) as pool:
             yield cls(pool)
+
+    def operations(self, tenant: int) -> Operations:
+        """What an operator looks at in this tenant."""
+        return Operations(self._pool, tenant)
 
     async def create(
         self, tenant: int, principal: int, jobs: Sequence[Fields], *, guard_s: float, is_batch: bool
@@ -516,11 +526,12 @@ class DoorStore:
         parameters = {"person": person, "address": address, "refused": refused}
         await self._read(tenant, queries()["tested_notices"], parameters)
 
-    async def add_link(self, tenant: int, principal: int, secret_hash: bytes, lasts_s: float) -> None:
-        """Keep the hash of a link that signs a browser in, once."""
-        await self._read(
-            tenant, queries()["add_link"], {"principal": principal, "secret_hash": secret_hash, "lasts_s": lasts_s}
-        )
+    async def add_link(
+        self, tenant: int, principal: int, secret_hash: bytes, lasts_s: float, *, is_admin: bool = False
+    ) -> None:
+        """Keep the hash of a link that signs a browser in, once; with `is_admin` to operate, too."""
+        parameters = {"principal": principal, "secret_hash": secret_hash, "lasts_s": lasts_s, "is_admin": is_admin}
+        await self._read(tenant, queries()["add_link"], parameters)
 
     async def events(self, tenant: int, job_id: str) -> list[Event]:
         """What happened to the job, oldest first; also after it was deleted."""

@@ -13,6 +13,7 @@ from agent_tools.jobs.job import StoredArtifact
 from agent_tools.jobs.schedules import When
 from agent_tools.jobs.webhooks import Tried
 from sql.connect import Pool, failures, jsonb, open_pool
+from sql.operations import AllOperations
 from sql.queries import queries
 from sql.schema import HANDS
 from sql.watch import RING, Due, Woken, woken
@@ -148,6 +149,11 @@ class HandsStore:
         """Connect. Raises BookUnavailable."""
         async with open_pool(database_url, HANDS, size=size) as pool:
             yield cls(pool)
+
+    @property
+    def operations(self) -> AllOperations:
+        """What an operator looks at, over all tenants."""
+        return AllOperations(self._pool)
 
     async def announce(self, presence: Fields) -> int:
         """Say that this process works here, and what it can do. Gives the worker's number."""

@@ -377,6 +377,7 @@ BEGIN
   ), organised AS (
     UPDATE jobs j SET version = j.version + 1,
            subject_id = CASE WHEN to_set ? 'subject' THEN new_subject ELSE j.subject_id END,
+           unfiled_at = CASE WHEN to_set ? 'subject' AND new_subject IS NULL AND j.subject_id IS NOT NULL THEN now() ELSE j.unfiled_at END,
            title = coalesce(to_set ->> 'title', j.title),
            labels = coalesce(to_set -> 'labels', j.labels)
       FROM wanted w
@@ -414,7 +415,9 @@ BEGIN
     SELECT j.id, r.from FROM jsonb_to_recordset(the_move.jobs) AS r (id text, "from" bigint) JOIN jobs j ON j.tenant_id = the_tenant AND j.id = r.id
      WHERE j.subject_id IS NOT DISTINCT FROM the_move.to_subject_id ORDER BY j.id FOR NO KEY UPDATE OF j
   ), back AS (
-    UPDATE jobs j SET subject_id = was.from, version = j.version + 1 FROM wanted was WHERE j.id = was.id
+    UPDATE jobs j SET subject_id = was.from, version = j.version + 1,
+           unfiled_at = CASE WHEN was.from IS NULL AND j.subject_id IS NOT NULL THEN now() ELSE j.unfiled_at END
+      FROM wanted was WHERE j.id = was.id
     RETURNING j.id
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, principal_id, type, data)
@@ -475,9 +478,9 @@ CREATE OR REPLACE FUNCTION announce_worker(batch jsonb) RETURNS bigint LANGUAGE 
 DECLARE
   the_worker bigint;
 BEGIN
-  INSERT INTO workers (name, host, pid, queues, kinds, unavailable, max_jobs, at_once)
-  SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, coalesce(w.at_once, '{}')
-    FROM jsonb_to_record(batch) AS w (name text, host text, pid int, queues text[], kinds text[], unavailable jsonb, max_jobs int, at_once jsonb)
+  INSERT INTO workers (name, host, pid, queues, kinds, unavailable, max_jobs, at_once, version)
+  SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, coalesce(w.at_once, '{}'), w.version
+    FROM jsonb_to_record(batch) AS w (name text, host text, pid int, queues text[], kinds text[], unavailable jsonb, max_jobs int, at_once jsonb, version text)
   RETURNING id INTO the_worker;
   RETURN the_worker;
 END $$;
@@ -552,10 +555,13 @@ BEGIN
            started_at = coalesce(j.started_at, now()), claimed_at = now(), version = j.version + 1
       FROM free f
      WHERE j.id = f.id AND (f.crashes = 0 OR EXISTS (SELECT FROM crashed WHERE crashed.id = f.id))
-    RETURNING j.id, j.tenant_id, j.kind, j.title, j.args, j.fence, j.attempt, j.waiting_on, j.waiting_since, f.attempt AS attempt_before
+    RETURNING j.id, j.tenant_id, j.kind, j.title, j.args, j.fence, j.attempt, j.waiting_on, j.waiting_since, j.run_after, j.created_at, f.attempt AS attempt_before
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, type, data)
-    SELECT c.tenant_id, c.id, 'started', jsonb_build_object('attempt', c.attempt, 'worker', the_worker) FROM claimed c
+    SELECT c.tenant_id, c.id, 'started',
+           jsonb_build_object('attempt', c.attempt, 'worker', the_worker,
+                              'waited_s', round(extract(epoch FROM now() - greatest(c.run_after, c.created_at)), 3))
+      FROM claimed c
      WHERE c.waiting_on IS NULL OR c.attempt <> c.attempt_before
   )
   SELECT c.id, c.tenant_id, c.kind, c.title, c.args, c.fence, c.attempt, (batch #>> ARRAY['kinds', c.kind, 'timeout_s'])::float8,
@@ -857,23 +863,94 @@ BEGIN
   END IF;
 END $$;
 
--- completed, failed, cancelled → gone, when nobody promised to keep it any longer. Its events stay.
+-- completed, failed, cancelled → gone, when nobody promised to keep it any longer. Its events stay. `keep_days` is for how long
+-- is kept what completed and nobody filed; a rule that has changed takes nothing for a week. The same is said of a job by the
+-- query job_columns.
 CREATE OR REPLACE FUNCTION expire_jobs(batch jsonb) RETURNS TABLE (id text, tenant_id bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+  most constant int := coalesce((batch ->> 'most')::int, 500);
+  unfiled_before timestamptz;
 BEGIN
+  IF batch ? 'keep_days' THEN
+    UPDATE keeping k SET days = (batch ->> 'keep_days')::int, since = now() WHERE k.days IS DISTINCT FROM (batch ->> 'keep_days')::int;
+  END IF;
+  SELECT now() - make_interval(days => k.days) INTO unfiled_before
+    FROM keeping k WHERE k.since + make_interval(days => least(k.days, 7)) <= now();
   RETURN QUERY
-  WITH expired AS (
-    DELETE FROM jobs j
-     WHERE j.id IN (SELECT old.id FROM jobs old WHERE old.keep_until < now() AND old.status IN ('completed', 'failed', 'cancelled')
-                     ORDER BY old.keep_until LIMIT 500 FOR UPDATE SKIP LOCKED)
+  WITH out_of_time AS MATERIALIZED (
+    SELECT old.id FROM jobs old WHERE old.keep_until < now() AND old.status IN ('completed', 'failed', 'cancelled')
+     ORDER BY old.keep_until LIMIT most FOR UPDATE SKIP LOCKED
+  ), unfiled AS MATERIALIZED (
+    SELECT old.id FROM tenants t CROSS JOIN LATERAL (
+             SELECT u.id FROM jobs u
+              WHERE u.tenant_id = t.id AND u.subject_id IS NULL AND u.created_at < unfiled_before AND u.status = 'completed'
+                AND u.keep_until IS NULL AND greatest(u.finished_at, u.unfiled_at) < unfiled_before
+              ORDER BY u.created_at, u.id LIMIT most FOR UPDATE SKIP LOCKED) AS old
+     LIMIT most
+  ), expired AS (
+    DELETE FROM jobs j WHERE j.id IN (SELECT o.id FROM out_of_time o UNION ALL SELECT u.id FROM unfiled u)
     RETURNING j.id, j.tenant_id, j.kind, j.title, j.status
   ), freed AS (
     DELETE FROM job_links l USING expired e WHERE l.tenant_id = e.tenant_id AND l.after_id = e.id AND e.status = 'completed'
   ), told AS (
     INSERT INTO job_events (tenant_id, job_id, type, data)
-    SELECT e.tenant_id, e.id, 'expired', jsonb_build_object('kind', e.kind, 'title', e.title) FROM expired e
+    SELECT e.tenant_id, e.id, 'expired',
+           jsonb_strip_nulls(jsonb_build_object('kind', e.kind, 'title', e.title, 'status', e.status, 'unfiled_for_days', u.days))
+      FROM expired e LEFT JOIN (SELECT f.id, k.days FROM unfiled f, keeping k) AS u ON u.id = e.id
   )
   SELECT e.id, e.tenant_id FROM expired e;
+END $$;
+
+-- Adds up what has happened since the last look: of each tenant and kind by the hour, by the day, and ever. Gives how many
+-- events it has read; of two that look at once, one does. It stops below the oldest transaction still open, because ids commit
+-- out of order. (In a database that was restored elsewhere transactions are numbered anew: it goes on from there.)
+CREATE OR REPLACE FUNCTION count_jobs(batch jsonb) RETURNS TABLE (events bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  bounds constant float8[] := ARRAY(SELECT b.value::float8 FROM jsonb_array_elements_text(batch -> 'bounds_s') AS b);
+  place record;
+  last record;
+BEGIN
+  SELECT i.counted_tx AS tx, i.counted_id AS id INTO place FROM installation i FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 0::bigint;
+    RETURN;
+  END IF;
+  IF place.tx > pg_snapshot_xmin(pg_current_snapshot()) THEN
+    UPDATE installation SET counted_tx = pg_snapshot_xmin(pg_current_snapshot()), counted_id = 0
+    RETURNING counted_tx, counted_id INTO place.tx, place.id;
+  END IF;
+  WITH happened AS MATERIALIZED (
+    SELECT e.tx, e.id, e.tenant_id, e.job_id, e.type, e.at, e.data FROM job_events e
+     WHERE (e.tx, e.id) > (place.tx, place.id) AND e.tx < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY e.tx, e.id LIMIT (batch ->> 'most')::int
+  ), told AS (
+    SELECT h.tenant_id, date_trunc('hour', h.at) AS hour, date_trunc('day', h.at) AS day,
+           coalesce(j.kind, h.data ->> 'kind', (
+             SELECT g.data ->> 'kind' FROM job_events g
+              WHERE g.tenant_id = h.tenant_id AND g.job_id = h.job_id AND g.type IN ('deleted', 'expired') LIMIT 1)) AS kind,
+           CASE WHEN h.type = 'failed' AND h.data ? 'crashes' AND h.data -> 'timeout' = 'false' THEN 'poison' ELSE h.type END AS what,
+           CASE WHEN h.type = 'started' THEN (h.data ->> 'waited_s')::float8
+                WHEN h.type IN ('completed', 'failed') THEN extract(epoch FROM j.finished_at - j.started_at)::float8 END AS seconds
+      FROM happened h LEFT JOIN jobs j ON j.id = h.job_id
+     WHERE h.type IN ('created', 'started', 'completed', 'failed', 'cancelled', 'crashed', 'retrying', 'deleted', 'expired')
+  ), measured AS (
+    SELECT t.*, CASE WHEN t.seconds IS NULL THEN -1 ELSE width_bucket(t.seconds, bounds) END AS bucket FROM told t WHERE t.kind IS NOT NULL
+  ), counted AS (
+    INSERT INTO job_counts AS c (tenant_id, span, began, kind, what, bucket, jobs, seconds)
+    SELECT m.tenant_id, CASE WHEN GROUPING(m.hour) = 0 THEN 'hour' WHEN GROUPING(m.day) = 0 THEN 'day' ELSE 'ever' END,
+           coalesce(m.hour, m.day, '-infinity'), m.kind, m.what, coalesce(m.bucket, -1), count(*), coalesce(sum(m.seconds), 0)
+      FROM measured m
+     GROUP BY m.tenant_id, m.kind, m.what, GROUPING SETS ((m.hour), (m.day, m.bucket), (m.bucket))
+        ON CONFLICT (tenant_id, span, began, kind, what, bucket) DO UPDATE SET jobs = c.jobs + EXCLUDED.jobs, seconds = c.seconds + EXCLUDED.seconds
+  )
+  SELECT count(*) AS read, (array_agg(h.tx ORDER BY h.tx DESC, h.id DESC))[1] AS tx, (array_agg(h.id ORDER BY h.tx DESC, h.id DESC))[1] AS id
+    INTO last FROM happened h;
+  IF last.read > 0 THEN
+    UPDATE installation SET counted_tx = last.tx, counted_id = last.id;
+  END IF;
+  DELETE FROM job_counts c WHERE c.span = 'hour' AND c.began < now() - interval '3 days' OR c.span = 'day' AND c.began < now() - interval '32 days';
+  RETURN QUERY SELECT last.read;
 END $$;
 
 -- What a running attempt has done, once; again only where what was recorded is no use any more. Nothing comes back where
@@ -1096,10 +1173,11 @@ BEGIN
   WITH link AS (
     UPDATE sign_in_links l SET used_at = now()
      WHERE l.secret_hash = decode(batch ->> 'link_hash', 'hex') AND l.used_at IS NULL AND l.expires_at > now()
-    RETURNING l.tenant_id, l.principal_id
+    RETURNING l.tenant_id, l.principal_id, l.is_admin
   ), begun AS (
-    INSERT INTO sessions (tenant_id, principal_id, secret_hash, expires_at)
-    SELECT l.tenant_id, l.principal_id, decode(batch ->> 'session_hash', 'hex'), now() + make_interval(secs => (batch ->> 'lasts_s')::float8) FROM link l
+    INSERT INTO sessions (tenant_id, principal_id, secret_hash, expires_at, is_admin)
+    SELECT l.tenant_id, l.principal_id, decode(batch ->> 'session_hash', 'hex'), now() + make_interval(secs => (batch ->> 'lasts_s')::float8), l.is_admin
+      FROM link l
   )
   SELECT p.tenant_id, p.id, p.name FROM link l JOIN principals p ON p.tenant_id = l.tenant_id AND p.id = l.principal_id;
 END $$;
@@ -1123,4 +1201,4 @@ GRANT EXECUTE ON FUNCTION new_job_id(), create_jobs(jsonb), refuse_other_request
   call_webhooks(jsonb), answer_asks(jsonb), undo_move(jsonb), see_jobs(jsonb), search_jobs(text), delete_jobs(jsonb) TO backburner_door;
 GRANT EXECUTE ON FUNCTION backoff(int), announce_worker(jsonb), with_room(jsonb), claim_jobs(jsonb), beat_jobs(jsonb), progress_jobs(jsonb), settle_jobs(jsonb),
   nudge_job(jsonb), wake_jobs(jsonb), reap_jobs(jsonb), ring_jobs(jsonb), expire_jobs(jsonb), record_step(jsonb), record_runs(jsonb), take_turn(jsonb), sign_in(jsonb),
-  take_notices(jsonb), told_notices(jsonb), fire_schedule(jsonb) TO backburner_hands;
+  count_jobs(jsonb), take_notices(jsonb), told_notices(jsonb), fire_schedule(jsonb) TO backburner_hands;

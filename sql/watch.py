@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
+from agent_tools.jobs.counts import BOUNDS_S
 from sql.connect import conninfo, failures, jsonb
+from sql.operations import MOST_COUNTED
 from sql.queries import queries
 from sql.schema import HANDS
 
@@ -87,9 +89,19 @@ class WatchStore:
         """Queued jobs that were rung over 2 s ago, by id from `after` on, at most 1,000."""
         return [Rung(**row) for row in self._run(queries()["rung"], after=after)]
 
-    def expire(self) -> list[tuple[int, str]]:
-        """Delete ended jobs that nobody promised to keep any longer; gives (tenant, id) of each."""
-        return [(row["tenant_id"], row["id"]) for row in self._sweep("SELECT id, tenant_id FROM expire_jobs(%s)", {})]
+    def expire(self, keep_days: int | None = None, *, most: int = 500) -> list[tuple[int, str]]:
+        """Delete ended jobs that nobody promised to keep any longer; gives (tenant, id) of each.
+
+        `keep_days` is for how long is kept what completed and nobody filed; None: for ever.
+        """
+        batch = {"keep_days": keep_days, "most": most}
+        found = self._sweep("SELECT id, tenant_id FROM expire_jobs(%s)", batch)
+        return [(row["tenant_id"], row["id"]) for row in found]
+
+    def count(self) -> int:
+        """Count what has happened since the last time; gives how many events that was, at most MOST_COUNTED."""
+        found = self._sweep("SELECT events FROM count_jobs(%s)", {"bounds_s": BOUNDS_S, "most": MOST_COUNTED})
+        return int(found[0]["events"]) if found else 0
 
     def stop(self, worker: int) -> None:
         """Say that this worker has left."""

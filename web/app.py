@@ -21,7 +21,7 @@ from agent_tools.jobs.errors import (
     NotNow,
     NotYours,
 )
-from web import actions, answering, creating, files, live, notices, pages, schedules, signing, waiting
+from web import actions, answering, creating, files, live, metrics, notices, ops, pages, schedules, signing, waiting
 from web.guards import HEADERS, BoundedBody, OnlyOurForms, OnlyOurHosts, SecurityHeaders
 from web.looks import STATIC, StaticForever, digest, plain
 from web.site import Site
@@ -84,6 +84,8 @@ def routes() -> list[BaseRoute]:
         Route("/notices", notices.change, methods=["POST"]),
         Route("/notices/test", notices.test, methods=["POST"]),
         Route("/notices/off", notices.off, methods=["POST"]),
+        Route("/ops", ops.ops_page),
+        Route("/metrics", metrics.metrics),
         Route("/artifacts/{job_id}/{name}", files.artifact),
         Route("/events", live.events),
         Route("/fragments/card/{job_id}", pages.card_fragment),

@@ -34,6 +34,7 @@ class Browse:
     kind: str = ""
     since: str = ""
     new: str = ""
+    goes: str = ""
     batch: str = ""
     cursor: str = ""
 
@@ -49,13 +50,14 @@ class Browse:
             kind=storable(params.get("kind", ""))[:60],
             since=params.get("since", "") if params.get("since") in AGES else "",
             new="1" if params.get("new") else "",
+            goes="1" if params.get("goes") else "",
             batch=storable(params.get("batch", ""))[:40],
             cursor=params.get("cursor", ""),
         )
 
     def filter(self, now: datetime) -> Filter:
         """The same for the book; of jobs that were redone only the newest version."""
-        return job_filter(
+        found = job_filter(
             subject=storable(self.subject) or None,
             search=self.q or None,
             status=None if self.status == "all" else STATUSES[self.status],
@@ -63,8 +65,9 @@ class Browse:
             created_after=now - AGES[self.since] if self.since else None,
             unseen=bool(self.new),
             batch_id=self.batch or None,
-            latest=not self.batch,
+            latest=not self.batch and not self.goes,
         )
+        return replace(found, goes_soon=bool(self.goes))
 
     def href(self, **changes: str) -> str:
         """The address with some filters changed, from its first page on."""
@@ -78,7 +81,7 @@ class Browse:
     @property
     def is_narrowed(self) -> bool:
         """Whether any filter beside the subject is set."""
-        return any((self.q, self.status != self.usual_status, self.kind, self.since, self.new))
+        return any((self.q, self.status != self.usual_status, self.kind, self.since, self.new, self.goes))
 
 
 def storable(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from agent_tools.jobs.job import COMPLETED, Event, Job, StoredArtifact
 from web.files import own_script
 from web.shelf import UNORGANISED, title
-from web.words import STATUS_WORDS, Moment, artifact_href, moment, size, sort_of, type_word
+from web.words import STATUS_WORDS, Moment, artifact_href, day, moment, size, sort_of, type_word
 
 _INSTEAD_OF_SLIDES = frozenset({"overview.png", "outline.md"})
 """Of a deck, for who does not look at its slides; the page shows those."""
@@ -57,6 +57,17 @@ class Happening:
     tone: str
     when: Moment
     detail: str = ""
+
+
+def kept(job: Job) -> str:
+    """Until when what completed is kept, where that is not for ever."""
+    if job.keep_until is None or job.status != COMPLETED:
+        return ""
+    if job.goes_unless_filed:
+        return (
+            f"Kept until {day(job.keep_until)}. File it under a subject, and it is kept for as long as it lies there."
+        )
+    return f"Kept until {day(job.keep_until)}, as all jobs of its kind are for a while."
 
 
 def is_deck(job: Job) -> bool:

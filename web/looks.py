@@ -89,6 +89,7 @@ async def page(
         again=shown.pop("again", ""),
         flash=flash,
         who=backburner.who.name,
+        is_operator="admin" in backburner.who.scopes,
         can_sign_out=Site.of(request).cookie(request) in request.cookies,
         **shown,
     )

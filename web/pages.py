@@ -49,6 +49,7 @@ async def shelf_page(request: Request, backburner: Backburner) -> Response:
         running=await cards_of(backburner, going.jobs, now),
         running_count=shelf.total(counts, *shelf.OPEN),
         failed=await cards_of(backburner, failed.jobs, now),
+        going=shelf.going(await backburner.operations.going()),
         has_jobs=bool(counts),
         browse=Browse(),
     )
@@ -90,6 +91,7 @@ async def _list(
         batch=batch,
         asks=[f"{each.id}:{each.shown_hash}" for each in asks],
         can_answer=waiting.may_answer(backburner),
+        going=shelf.going(await backburner.operations.going()) if heading == shelf.UNORGANISED else None,
         cards=await cards_of(backburner, found.jobs, now),
         older=browse.href(cursor=found.next_cursor) if found.next_cursor else "",
         newest=browse.href() if browse.cursor else "",
@@ -139,6 +141,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         others=[each for each in shown if each.sort not in ("picture", "file")],
         files=shown,
         edit_url=job_view.edit_url(job),
+        kept=job_view.kept(job),
         is_deck=job_view.is_deck(job),
         versions=job_view.versions(family, job, now),
         newest=job_view.newer_than(job, family),

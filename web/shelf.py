@@ -3,14 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from agent_tools.jobs.eta import Eta
 from agent_tools.jobs.job import COMPLETED, FAILED, Job, JobStatus, StoredArtifact
 from agent_tools.jobs.why import percent
 from sql.door import SubjectCount
-from web.words import STATUS_WORDS, Moment, artifact_href, kind_name, moment, sort_of, type_icon, type_word
+from sql.operations import MOST_GOING, Going
+from web.words import STATUS_WORDS, Moment, artifact_href, day, kind_name, moment, sort_of, type_icon, type_word
 
 UNORGANISED = "Unorganised"
 WAITING = "Waiting for you"
@@ -18,6 +19,7 @@ INBOX = "/waiting"
 NEW = "/new"
 SCHEDULES = "/schedules"
 OPEN = ("queued", "running", "waiting")
+SOON = timedelta(days=7)
 _HUES = 6
 
 
@@ -53,6 +55,8 @@ class Card:
     versions: int
     percent: int | None
     why: str
+    goes: str
+    """On which day, where that is within a week and a subject would keep it."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def card(
         versions=(versions or {}).get(job.id, 1),
         percent=percent(job, eta),
         why=why,
+        goes=day(job.keep_until) if job.goes_unless_filed and job.keep_until and job.keep_until - now < SOON else "",
     )
 
 
@@ -200,6 +205,30 @@ def groups(
         )
         for name in ([None] if None in by_subject else []) + order
     ]
+
+
+@dataclass(frozen=True)
+class Goes:
+    """What the tray says of those in it that go soon, and where they are listed."""
+
+    said: str
+    href: str
+
+
+def going(found: Going) -> Goes | None:
+    """What is said of those that go soon; None where none does."""
+    said = _going(found)
+    return Goes(said, f"{subject_href(None)}?goes=1") if said else None
+
+
+def _going(found: Going) -> str:
+    if found.first is None:
+        return ""
+    one, many = found.jobs == 1, f"{found.jobs:,} jobs{' or more' if found.jobs >= MOST_GOING else ''}"
+    first = day(found.first)
+    if found.with_the_first == found.jobs:
+        return f"{'One job goes' if one else f'{many} go'} on {first}, unless {'it is' if one else 'they are'} filed under a subject."
+    return f"{many} go within a week, unless they are filed under a subject; the first {found.with_the_first:,} on {first}."
 
 
 def ready(counts: Sequence[SubjectCount], superseded: Mapping[str | None, int]) -> dict[str | None, int]:

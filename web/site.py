@@ -1,12 +1,14 @@
 """What every page and every endpoint shares: the installation, its addresses, and who is asking."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from agent_tools.app import Backburner
 from agent_tools.auth import Keys
+from agent_tools.installation import Installation
 from agent_tools.tail import Tail
 from agent_tools.view import Addresses
 from sql.hands import Principal
@@ -26,6 +28,13 @@ class Site:
     addresses: Addresses
     everybody: Principal | None = None
     """Whom callers without a secret act as (`--no-auth`, loopback only); None: nobody."""
+    metrics_are_open: bool = False
+    """To callers on this machine, without a token."""
+
+    @cached_property
+    def installation(self) -> Installation:
+        """All of it, in numbers."""
+        return Installation(self.keys.hands, self.tail)
 
     @classmethod
     def of(cls, connection: HTTPConnection) -> "Site":

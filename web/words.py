@@ -35,6 +35,11 @@ def coming(at: datetime, now: datetime) -> Moment:
     return Moment(f"in {duration((at - now).total_seconds())}", there.iso, there.exact) if at > now else there
 
 
+def day(at: datetime) -> str:
+    """`3 December 2026`."""
+    return at.strftime("%-d %B %Y")
+
+
 def kind_name(kind: str) -> str:
     """`opus_run` → `Opus run`."""
     return kind.replace("_", " ").capitalize()

@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,7 @@ class Hands:
             "unavailable": self.unavailable,
             "max_jobs": self.max_jobs,
             "at_once": self.at_once,
+            "version": version("backburner"),
         }
 
     async def hear_changes(self) -> None:

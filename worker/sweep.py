@@ -7,6 +7,7 @@ from collections import defaultdict
 from agent_tools.bell import RedisError, Ring, WatchBell
 from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.settings import Settings
+from sql.operations import MOST_COUNTED
 from sql.watch import Due, Rung, WatchStore
 
 log = logging.getLogger("backburner.sweep")
@@ -14,6 +15,9 @@ log = logging.getLogger("backburner.sweep")
 TAKEN_FOR_TOO_LONG_S = 5
 """A message that was taken and whose job is still queued after this: its taker died in between."""
 _EXPIRE_S = 60
+_MOST_EXPIRED = 100
+"""At a time: their files are deleted between two beats."""
+_COUNT_S = 10
 
 
 class Sweep:
@@ -25,7 +29,8 @@ class Sweep:
         self._artifacts = ArtifactStore(settings.artifacts)
         self._last_tick: float | None = None
         self._reap_from = 0.0
-        self._expire_from = 0.0
+        self._keep_days = settings.keep_days
+        self._expire_from = self._count_from = 0.0
         self._after = ""
         self._taken_since: dict[str, float] = {}
         self._taken_now: dict[str, float] = {}
@@ -51,15 +56,22 @@ class Sweep:
         except RedisError as error:
             log.debug("nothing was rung: %s", error)
         if now >= self._expire_from:
-            self._expire_from = now + _EXPIRE_S
-            for tenant, job_id in book.expire():
-                self._artifacts.remove(tenant, job_id)
-                log.info("job %s expired", job_id)
+            self._expire(book, now)
+        if now >= self._count_from:
+            self._count_from = now + (0 if book.count() >= MOST_COUNTED else _COUNT_S)
         self._last_tick = now
 
     def close(self) -> None:
         """Give the connection to Redis back."""
         self._bell.close()
+
+    def _expire(self, book: WatchStore, now: float) -> None:
+        """Delete a lot of what need not be kept; where there may be more, the next tick goes on."""
+        expired = book.expire(self._keep_days, most=_MOST_EXPIRED)
+        for tenant, job_id in expired:
+            self._artifacts.remove(tenant, job_id)
+            log.info("job %s expired", job_id)
+        self._expire_from = now + (0 if len(expired) >= _MOST_EXPIRED else _EXPIRE_S)
 
     def _ring(self, due: list[Due]) -> None:
         if due:

@@ -168,6 +168,8 @@ class Job:
     waiting_on: str | None = None
     """The name of the question, or of what is looked for outside; also while it is just being looked for."""
     waiting_since: datetime | None = None
+    goes_unless_filed: bool = False
+    """Nothing but a subject keeps it beyond `keep_until`."""
     look_at: datetime | None = None
     """Waiting: when it is looked at again; None: not before something happens."""
 
@@ -242,3 +244,5 @@ class Worker:
     started_at: datetime
     seen_at: datetime
     is_alive: bool
+    version: str | None = None
+    """Of the program; None: it did not say."""

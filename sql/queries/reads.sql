@@ -3,11 +3,15 @@
 SELECT j.id, j.tenant_id AS tenant, j.principal_id AS principal, j.kind, j.queue, j.title, j.args, s.name AS subject, j.labels, j.priority,
        j.batch_id, j.redo_of, j.status, j.waiting_for, j.version, j.run_after, j.rung_at, j.attempt, j.errors, j.crashes, j.max_attempts,
        j.fence, w.name AS worker, j.lease_until, j.deadline_at, j.progress, j.result, j.result_line, j.decision, j.error,
-       j.created_at, j.started_at, j.claimed_at, j.finished_at, j.seen_at, j.keep_until, j.waiting_on, j.waiting_since, j.look_at,
+       j.created_at, j.started_at, j.claimed_at, j.finished_at, j.seen_at,
+       coalesce(j.keep_until, CASE WHEN k.days IS NOT NULL THEN greatest(j.finished_at + make_interval(days => k.days),
+                j.unfiled_at + make_interval(days => k.days), k.since + make_interval(days => least(k.days, 7))) END) AS keep_until,
+       j.keep_until IS NULL AND k.days IS NOT NULL AS goes_unless_filed, j.waiting_on, j.waiting_since, j.look_at,
        (SELECT jsonb_agg(jsonb_build_object('name', a.name, 'title', a.title, 'media_type', a.media_type, 'bytes', a.bytes,
                                             'sha256', encode(a.sha256, 'hex'), 'fence', a.fence) ORDER BY a.position)
           FROM artifacts a WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id) AS artifacts
   FROM jobs j LEFT JOIN subjects s ON s.tenant_id = j.tenant_id AND s.id = j.subject_id LEFT JOIN workers w ON w.id = j.worker_id
+       LEFT JOIN keeping k ON j.status = 'completed' AND j.subject_id IS NULL
 
 -- name: events
 -- What happened to one job, oldest first. They outlive it.
@@ -17,7 +21,7 @@ SELECT e.at, e.type, e.principal_id AS principal, coalesce(e.data, '{}') AS data
 -- name: workers
 -- Who works here, and how busy; those that stopped or fell silent within the last day last. A door counts the jobs of its
 -- own tenant as they are, and takes the worker's word of a few seconds ago for the others.
-SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, w.started_at, w.seen_at,
+SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, w.started_at, w.seen_at, w.version,
        w.stopped_at IS NULL AND w.seen_at > now() - interval '20 s' AS is_alive,
        greatest(w.running, (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.status = 'running')) AS running
   FROM workers w WHERE w.seen_at > now() - interval '1 day' ORDER BY is_alive DESC, w.id

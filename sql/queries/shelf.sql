@@ -54,7 +54,8 @@ SELECT j.id FROM jobs j
 SELECT j.id FROM jobs j
 
 -- name: principal_of_session
-SELECT x.tenant_id AS tenant, x.principal_id AS principal, p.name, ARRAY['jobs:read', 'jobs:create', 'jobs:organise', 'jobs:cancel', 'jobs:answer'] AS scopes
+SELECT x.tenant_id AS tenant, x.principal_id AS principal, p.name,
+       ARRAY['jobs:read', 'jobs:create', 'jobs:organise', 'jobs:cancel', 'jobs:answer'] || CASE WHEN x.is_admin THEN ARRAY['admin'] ELSE '{}' END AS scopes
   FROM sessions x JOIN principals p ON p.tenant_id = x.tenant_id AND p.id = x.principal_id
  WHERE x.secret_hash = %(secret_hash)s AND x.expires_at > now()
 
@@ -110,8 +111,8 @@ SELECT p.id AS principal, p.name FROM principals me JOIN principals p ON p.tenan
  WHERE me.tenant_id = current_tenant() AND me.id = %(principal)s
 
 -- name: add_link
-INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at)
-VALUES (current_tenant(), %(principal)s, %(secret_hash)s, now() + make_interval(secs => %(lasts_s)s)) RETURNING id
+INSERT INTO sign_in_links (tenant_id, principal_id, secret_hash, expires_at, is_admin)
+VALUES (current_tenant(), %(principal)s, %(secret_hash)s, now() + make_interval(secs => %(lasts_s)s), %(is_admin)s) RETURNING id
 
 -- name: events_after
 -- What happened since, over all tenants; stops below the oldest transaction still open, because ids commit out of order.

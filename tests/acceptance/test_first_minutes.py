@@ -117,6 +117,24 @@ def test_a_person_signs_in_once_by_the_link_and_sees_the_shelf(installation: Ins
     assert "A tide" in shelf.text
 
 
+def test_whoever_operates_signs_in_for_that_and_scrapers_of_this_machine_need_no_token(
+    installation: Installation,
+) -> None:
+    installation.run("run", "page", "content=# A tide", "--watch")
+    link = next(line for line in installation.run("link", "--admin").stdout.splitlines() if line.startswith("http"))
+    base, key = link.split("/sign-in?key=")
+
+    with httpx2.Client(base_url=base, headers={"Accept": "text/html", "Origin": base}) as browser:
+        browser.post("/sign-in", data={"key": key})
+        page = browser.get("/ops")
+    with httpx2.Client(base_url=base) as scraper:
+        metrics, proxied = scraper.get("/metrics"), scraper.get("/metrics", headers={"X-Forwarded-For": "192.168.1.9"})
+
+    assert (page.status_code, metrics.status_code, proxied.status_code) == (200, 200, 401)
+    assert "All is well" in page.text
+    assert 'backburner_jobs_ended_total{kind="page",outcome="completed"} 1.0' in metrics.text
+
+
 async def test_agents_come_over_http_in_both_eras_only_with_a_token(installation: Installation) -> None:
     await asyncio.to_thread(installation.run, "run", "page", "content=# A", "--watch")
     url = f"{installation.runtime['http_url']}/mcp"

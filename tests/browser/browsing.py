@@ -21,7 +21,13 @@ class Shelf:
     contexts: list[BrowserContext] = field(default_factory=list)
 
     async def open(
-        self, *, is_signed_in: bool = True, person: str = "owner", width: int = 1280, **options: Any
+        self,
+        *,
+        is_signed_in: bool = True,
+        person: str = "owner",
+        admin: bool = False,
+        width: int = 1280,
+        **options: Any,
     ) -> Page:
         """A browser of its own, on the shelf; a person who is new is let in."""
         context = await self.chromium.new_context(
@@ -37,7 +43,7 @@ class Shelf:
         context.on("weberror", lambda error: self.complaints.append(f"{error.error}"))
         page = await context.new_page()
         if is_signed_in:
-            await page.goto(f"/sign-in?key={await self.backburner.people.sign_in_link(person, new=True)}")
+            await page.goto(f"/sign-in?key={await self.backburner.people.sign_in_link(person, new=True, admin=admin)}")
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url("**/")
         return page

@@ -144,6 +144,7 @@ class Book:
         for table in (
             "jobs",
             "job_events",
+            "job_counts",
             "subjects",
             "moves",
             "workers",
@@ -154,6 +155,7 @@ class Book:
         ):
             self.run(f"DELETE FROM {table}")
         self.run("DELETE FROM principals WHERE tenant_id = %s AND name NOT IN ('owner', 'agent')", self.default.id)
+        self.run("UPDATE keeping SET days = NULL")
 
     def close(self) -> None:
         self.connection.close()

@@ -42,6 +42,7 @@ A_ROW_IN_EVERY_TABLE = r"""
   INSERT INTO schedules (tenant_id, principal_id, name, folded, cron, job, next_at) VALUES ({tenant}, {principal}, 's', 's', '* * * * *', '1', now());
   INSERT INTO notice_addresses (tenant_id, person_id, address, wants) VALUES ({tenant}, {principal}, 'ntfy://me', '{{}}');
   INSERT INTO run_times (tenant_id, kind, took_s, run) VALUES ({tenant}, 'sleep', 1, '{{}}');
+  INSERT INTO job_counts VALUES ({tenant}, 'ever', '-infinity', 'sleep', 'created', -1, 1, 0);
   INSERT INTO moves (tenant_id, principal_id, jobs) VALUES ({tenant}, {principal}, '[]');
   INSERT INTO feeds (tenant_id, address) VALUES ({tenant}, 'https://example.org/feed');
   INSERT INTO pages (tenant_id, hash, address, title, content) VALUES ({tenant}, sha256('p{tenant}'), 'https://example.org', 'P', 'P');
@@ -279,6 +280,8 @@ async def test_hands_may_not_do_what_doors_do(stores: Stores, statement: str) ->
         "SELECT take_notices('{}')",
         "SELECT told_notices('{}')",
         "SELECT fire_schedule('{}')",
+        "SELECT count_jobs('{}')",
+        "UPDATE keeping SET days = 1",
         "SELECT 1 FROM told_asks",
         "INSERT INTO asks DEFAULT VALUES",
         "DELETE FROM asks",

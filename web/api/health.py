@@ -20,17 +20,23 @@ async def healthz(_: Caller) -> Response:
 
 async def readyz(caller: Caller) -> Response:
     """Whether jobs are taken (503: Postgres is away) and worked on (degraded: Redis is away, or no worker is alive)."""
-    alive, redis = await asyncio.gather(_alive_workers(caller), caller.backburner.redis_answers(PATIENCE_S))
-    if alive is None:
+    found, redis = await asyncio.gather(_of_the_book(caller), caller.backburner.redis_answers(PATIENCE_S))
+    if found is None:
         gone = replies.Readiness(status="unavailable", postgres=False, redis=redis)
         return answer(gone, 503, Retry_After=str(RETRY_AFTER_S))
-    status = "ready" if redis and alive else "degraded"
-    return answer(replies.Readiness(status=status, postgres=True, redis=redis, workers=alive))
+    workers, lag_s = found
+    status = "ready" if redis and workers else "degraded"
+    ready = replies.Readiness(
+        status=status, postgres=True, redis=redis, workers=workers, tail_lag_seconds=round(lag_s, 1)
+    )
+    return answer(ready)
 
 
-async def _alive_workers(caller: Caller) -> int | None:
+async def _of_the_book(caller: Caller) -> tuple[int, float] | None:
+    """How many workers are alive, and how far the tail lies behind; None where Postgres is away."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return sum(worker.is_alive for worker in await caller.backburner.workers())
+            alive = sum(worker.is_alive for worker in await caller.backburner.workers())
+            return alive, await caller.site.installation.tail_lag_s()
     except (BookUnavailable, TimeoutError):
         return None

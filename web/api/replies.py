@@ -119,7 +119,8 @@ class ListedJob(Reply):
     artifacts: list[Artifact] = []
     batch_id: str | None = None
     redo_of: str | None = None
-    keep_until: datetime | None = None
+    keep_until: datetime | None = Field(None, description="When it will be deleted; absent: never.")
+    goes_unless_filed: bool | None = Field(None, description="True: a subject keeps it beyond that.")
     page_url: str | None = None
 
 
@@ -445,6 +446,9 @@ class Readiness(Reply):
     postgres: bool
     redis: bool
     workers: int | None = Field(None, description="How many are alive; absent where Postgres does not answer.")
+    tail_lag_seconds: float | None = Field(
+        None, description="How far live news lie behind; absent where Postgres is away."
+    )
 
 
 class FieldProblem(Reply):

@@ -11,6 +11,8 @@ let polling = null;
 let ticking = null;
 
 export function follow() {
+  const every = document.querySelector("main[data-every]")?.dataset.every;
+  if (every) return void setInterval(() => document.hidden || refresh(), every * 1000); // of numbers, not of news
   after = document.querySelector("[data-live]")?.dataset.live ?? "";
   if (!after) return;
   document.addEventListener("visibilitychange", () => (document.hidden ? pause() : connect()));
