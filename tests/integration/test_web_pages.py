@@ -484,7 +484,7 @@ async def test_hostile_text_is_only_text(
     for page in pages:
         assert page.status_code == 200
         assert acting(page.text) == []
-        assert "49" not in re.sub(r"[0-9a-z]{5,}", "", page.text) or "7 * 7" not in text
+        assert "7006652" not in page.text
 
 
 # ------------------------------------------------------------------------------------------------------- signing in

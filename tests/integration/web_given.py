@@ -16,7 +16,7 @@ HOSTILE = [
     '"><img src=x onerror=alert(1)>',
     "'><svg/onload=alert(1)>",
     "</title><script>alert(1)</script>",
-    "{{ 7 * 7 }}{% raw %}",
+    "{{ 1234 * 5678 }}{% raw %}",
     "javascript:alert(1)//",
     "</textarea></pre><iframe srcdoc='<script>alert(1)</script>'>",
     "\u202egnp.exe",
