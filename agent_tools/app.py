@@ -534,11 +534,12 @@ class Backburner:
             raise BadRequest("Nothing was changed: give a subject, a title or labels.")
         if changes.get("subject") and not create_subject:
             await self._refuse_near_miss(changes["subject"])
-        meant = await self._meant(ids, where)
-        if expect is not None and len(meant) != expect:
-            raise BadRequest(
-                f"Nothing was moved: this means {len(meant)} jobs, not {expect}. Narrow it, or send expect={len(meant)}."
-            )
+        if where:
+            meant = await self._meant(where, "moved")
+        else:
+            meant = [job.id for job in await found_jobs(self._store, self.who.tenant, ids)]
+        if expect is not None:
+            _refuse_another_number(meant, expect, "moved")
         moved = await self._store.organise(self.who.tenant, self.who.principal, meant, changes)
         await self._bell.tell(Changes(jobs=list(moved.was)))
         return moved
@@ -549,12 +550,12 @@ class Backburner:
         await self._bell.tell(Changes(jobs=back))
         return back
 
-    async def _meant(self, ids: Sequence[str], where: Filter | None) -> Sequence[str]:
-        if where is None:
-            return [job.id for job in await found_jobs(self._store, self.who.tenant, ids)]
+    async def _meant(self, where: Filter, done: str) -> Sequence[str]:
         meant = await self._store.ids(self.who.tenant, where, limit=MAX_MOVE + 1)
         if len(meant) > MAX_MOVE:
-            raise BadRequest(f"Nothing was moved: this means more than {MAX_MOVE:,} jobs, the most at once. Narrow it.")
+            raise BadRequest(
+                f"Nothing was {done}: this means more than {MAX_MOVE:,} jobs, the most at once. Narrow it."
+            )
         return meant
 
     async def _refuse_near_miss(self, subject: str) -> None:
@@ -580,12 +581,20 @@ class Backburner:
         await self._bell.tell(Changes(jobs=[each.id for each in stopped], cancelled=running))
         return await self._ended(wanted, [each.id for each in stopped], "{} is {} already.")
 
-    async def delete(self, ids: Sequence[str]) -> Ended:
-        """Delete jobs that have ended, with their artifacts. What happened to them stays in the events."""
-        wanted = [job.id for job in await found_jobs(self._store, self.who.tenant, ids)]
+    async def delete(self, ids: Sequence[str] = (), *, where: Filter | None = None, expect: int | None = None) -> Ended:
+        """Delete jobs that have ended, with their artifacts: those named, or all that fit `where`.
+
+        Nothing is done unless `expect` jobs are meant; with `where` it has to be said. What happened to them stays in the
+        events. Raises BadRequest, JobNotFound where none that is named is here.
+        """
+        wanted = await self._meant(where, "deleted") if where else [job_id(each) for each in ids]
+        if where or expect is not None:
+            _refuse_another_number(wanted, expect, "deleted")
         gone = await self._store.delete(self.who.tenant, self.who.principal, wanted)
         for each in gone:
             await asyncio.to_thread(self._artifacts.remove, self.who.tenant, each)
+        if not gone:
+            await found_jobs(self._store, self.who.tenant, wanted)  # says which are not here
         await self._bell.tell(Changes(jobs=gone))
         return await self._ended(wanted, gone, "{} is {}: cancel it first.")
 
@@ -640,6 +649,14 @@ def _wanted(parsed: Sequence[Parsed], is_batch: bool) -> Iterable[Wanted]:
     for number, (kind, row) in enumerate(parsed):
         for field, file in kind.files_in(row["args"]) if kind.takes_files else ():
             yield Wanted(f"jobs/{number}/{field}" if is_batch else field, file, row["after"] or ())
+
+
+def _refuse_another_number(meant: Sequence[str], expect: int | None, done: str) -> None:
+    if len(meant) != expect:
+        other = "" if expect is None else f", not {expect}"
+        raise BadRequest(
+            f"Nothing was {done}: this means {len(meant)} jobs{other}. Narrow it, or send expect={len(meant)}."
+        )
 
 
 def _needs_a_person(jobs: Sequence[Job], seen: Mapping[str, int]) -> bool:

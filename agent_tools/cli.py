@@ -155,19 +155,16 @@ def notices(
 def mcp() -> None:
     """Serve one chat client on stdin and stdout; starts Backburner in the background where none runs."""
     from agent_tools.server.mcp import serve_stdio  # noqa: PLC0415
+    from agent_tools.server.tools import Allowed  # noqa: PLC0415
+    from agent_tools.tail import Tail  # noqa: PLC0415
     from agent_tools.up import ensure_up  # noqa: PLC0415
 
     settings = ensure_up(Settings.read(), terminal.say)
 
     async def serve() -> None:
-        async with Backburner.open(settings) as backburner:
+        async with Backburner.open(settings) as backburner, Tail.attached(settings) as tail:
             agent = await _as_local_agent(backburner, settings)
-            await serve_stdio(
-                agent,
-                Addresses(settings.address()),
-                agents_decide=settings.agents_decide,
-                ask_in_chat=settings.ask_in_chat,
-            )
+            await serve_stdio(agent, Addresses(settings.address()), Allowed.by(settings), tail=tail)
 
     asyncio.run(serve())
 

@@ -68,7 +68,7 @@ async def read(
         return _page(
             job, None, json.dumps(job.result, indent=1, ensure_ascii=False) if job.result else "", offset, limit
         )
-    if not _is_text(artifact) or artifact.bytes > MOST_TEXT_BYTES:
+    if not is_text(artifact) or artifact.bytes > MOST_TEXT_BYTES:
         return Reading(job, artifact, None, picture=await _picture(backburner, job, artifact))
     text = await asyncio.to_thread(_text_of, backburner.artifact_path(job, artifact), artifact)
     page = _page(job, artifact, text, _found(text, find, offset) if find else offset, limit)
@@ -92,7 +92,7 @@ def _named(job: Job, name: str) -> StoredArtifact:
 
 def _telling(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
     # A page is for looking at: where its words lie beside it as text, those are read.
-    texts = sorted(filter(_is_text, artifacts), key=lambda each: each.media_type.startswith("text/html"))
+    texts = sorted(filter(is_text, artifacts), key=lambda each: each.media_type.startswith("text/html"))
     pictures = filter(_is_picture, artifacts)
     return next(iter(texts), None) or _overview(artifacts) or next(pictures, None) or next(iter(artifacts), None)
 
@@ -101,7 +101,8 @@ def _overview(artifacts: Sequence[StoredArtifact]) -> StoredArtifact | None:
     return next((each for each in artifacts if _is_picture(each) and Path(each.name).stem == "overview"), None)
 
 
-def _is_text(artifact: StoredArtifact) -> bool:
+def is_text(artifact: StoredArtifact) -> bool:
+    """Whether it is text, to be read."""
     return artifact.media_type.startswith(_TEXT)
 
 

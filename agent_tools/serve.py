@@ -18,6 +18,7 @@ from agent_tools.bell import Bell
 from agent_tools.jobs.errors import Misconfigured
 from agent_tools.people import AGENT_SCOPES
 from agent_tools.server import mcp
+from agent_tools.server.tools import Allowed
 from agent_tools.settings import Settings
 from agent_tools.tail import Tail
 from agent_tools.view import Addresses
@@ -65,8 +66,8 @@ async def serving(settings: Settings, binding: Binding) -> AsyncIterator[str]:
                 f"{scheme}://{name}{at}" for scheme in ("http", "https") for name in names for at in ("", ":*")
             ],
             everybody=agent,
-            agents_decide=settings.agents_decide,
-            ask_in_chat=settings.ask_in_chat,
+            allowed=Allowed.by(settings),
+            tail=site.tail,
         )
         application = pages.app(site, *api.routes(), Route("/mcp", endpoint=tools), allowed_hosts=names)
         # In the server's own task: what goes wrong here must not come out wrapped by its task group.

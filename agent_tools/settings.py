@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         alias="BACKBURNER_AGENTS_DECIDE",
         description="offer agents the tool answer_job, for tokens with the scope jobs:answer",
     )
+    agents_delete: bool = Field(
+        False,
+        alias="BACKBURNER_AGENTS_DELETE",
+        description="offer agents the tool delete_jobs, for tokens with the scope jobs:cancel",
+    )
     self_answer: bool = Field(
         False,
         alias="BACKBURNER_SELF_ANSWER",

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import NamedTuple
 
-from agent_tools.bell import Bell, RedisError
+from agent_tools.bell import Bell, RedisError, connect
 from agent_tools.jobs.errors import BookUnavailable
+from agent_tools.settings import Settings
 from agent_tools.tasks import end
 from sql.hands import HandsStore
 
@@ -50,6 +51,17 @@ class Tail:
             yield self
         finally:
             await end(*tasks)
+
+    @classmethod
+    @asynccontextmanager
+    async def attached(cls, settings: Settings) -> AsyncIterator["Tail"]:
+        """The same with connections of its own. Raises BookUnavailable."""
+        client = connect(settings.redis_url)
+        try:
+            async with HandsStore.open(settings.database_url, size=1) as hands, cls.open(hands, Bell(client)) as tail:
+                yield tail
+        finally:
+            await client.aclose()
 
     @property
     def place(self) -> str:

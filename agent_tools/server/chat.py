@@ -52,9 +52,7 @@ class Chat:
     @classmethod
     def of(cls, context: ServerRequestContext[Any], params: CallToolRequestParams, declined: Declined) -> "Chat | None":
         """None where the client cannot show forms, or cannot be asked by the way it is connected."""
-        capabilities = context.session.client_capabilities
-        can = capabilities.elicitation if capabilities else None
-        if can is None or (can.form is None and can.url is not None):
+        if not shows_forms(context):
             return None
         chat = cls(context, params, declined)
         return chat if chat.calls_again or context.session.can_send_request else None
@@ -82,6 +80,13 @@ class Chat:
         return None
 
 
+def shows_forms(context: ServerRequestContext[Any]) -> bool:
+    """Whether the client says that it can put a form to its person."""
+    capabilities = context.session.client_capabilities
+    can = capabilities.elicitation if capabilities else None
+    return can is not None and (can.form is not None or can.url is None)
+
+
 async def wait_with_person(
     chat: Chat,
     backburner: Backburner,
@@ -97,7 +102,7 @@ async def wait_with_person(
     told = []
     for key, said in chat.came_along():
         tried.add(key)
-        told += [await _take(chat, person, key, said)]
+        told += [await take(person, key, said, chat.declined)]
     while True:
         jobs = await look(rest_s)
         left_s = ends - time.monotonic()
@@ -107,7 +112,7 @@ async def wait_with_person(
             said_now = await chat.put(_key(ask), _form(ask, addresses), left_s)
             if said_now is None:
                 return jobs, told
-            told += [await _take(chat, person, _key(ask), said_now)]
+            told += [await take(person, _key(ask), said_now, chat.declined)]
             rest_s = 0
         elif rest_s > 0 or left_s <= 0:
             return jobs, told
@@ -119,20 +124,32 @@ async def _next(chat: Chat, person: Backburner, jobs: Sequence[Job], tried: set[
     """A question that is this person's to answer, fits into a form, and was not put to them yet."""
     asks = await person.open_asks(jobs)
     for ask in (ask for job in jobs for ask in asks.get(job.id, ())):
-        is_theirs = ask.for_person is None or ask.for_person.casefold() == person.who.name.casefold()
-        was_put = _key(ask) in tried or (person.who.principal, _key(ask)) in chat.declined
-        if is_theirs and not was_put and _fields(ask.form) is not None:
+        if _key(ask) not in tried and _can_be_put(ask, person, chat.declined):
             return ask
     return None
 
 
-async def _take(chat: Chat, person: Backburner, key: str, said: ElicitResult) -> str:
+async def forms(
+    person: Backburner, job: Job, addresses: Addresses, declined: Declined
+) -> dict[str, ElicitRequestFormParams]:
+    """What the job asks now that can be put to this person in a chat: key → form."""
+    asks = (await person.open_asks([job])).get(job.id, ())
+    return {_key(ask): _form(ask, addresses) for ask in asks if _can_be_put(ask, person, declined)}
+
+
+def _can_be_put(ask: Ask, person: Backburner, declined: Declined) -> bool:
+    """Whether it is this person's to answer, fits into a form, and they have not said that they will not."""
+    is_theirs = ask.for_person is None or ask.for_person.casefold() == person.who.name.casefold()
+    return is_theirs and (person.who.principal, _key(ask)) not in declined and _fields(ask.form) is not None
+
+
+async def take(person: Backburner, key: str, said: ElicitResult, declined: Declined) -> str:
     """Answer with what the person said, and say what became of it."""
     match = _KEY.fullmatch(key)
     if not match:
         return "The client answered a question that was not asked here."
     if said.action == "decline":
-        chat.declined.add((person.who.principal, key))
+        declined.add((person.who.principal, key))
         return "The user would rather not answer in the chat: the question stays open on its page. End your turn."
     if said.action == "cancel" or said.content is None:
         return "The user closed the question without an answer: it stays open. End your turn."

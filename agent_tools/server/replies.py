@@ -1,5 +1,6 @@
 """What tools answer: the same facts as text and as structure, because a client shows its model the one or the other."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError
 from agent_tools.jobs.eta import Span
 from agent_tools.jobs.job import MOST_NAMES, Batch, Job, listed_names
+from agent_tools.jobs.kinds import Kind
 from agent_tools.jobs.why import about
 from agent_tools.jobs.why import takes as in_words
 from agent_tools.reading import Picture, Reading
@@ -24,6 +26,7 @@ _UNSEEN_CHARACTERS = re.compile(
 )
 MOST_UNSEEN = 5
 MOST_REFUSED = 5
+MOST_IDS = 50
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Reply:
     text: str
     structure: Mapping[str, Any]
     pictures: Sequence[Picture] = field(default=())
+    follows: Job | None = None
+    """The job whose end is the answer: the client is to be given a task."""
 
 
 def clean(text: str) -> str:
@@ -67,6 +72,39 @@ def receipt(
     said.append(next_step)
     structure["next"] = next_step
     return Reply(" ".join(said), present(structure))
+
+
+def kinds(shown: Sequence[Kind], of: int) -> Reply:
+    """Kinds in a line each."""
+    entries = [{"kind": each.name, "does": _first_sentence(each.description)} for each in shown]
+    lines = [f"{entry['kind']}: {entry['does']}" for entry in entries] or ["No kind fits."]
+    more = f"{of - len(shown)} more; search narrows." if of > len(shown) else ""
+    hint = 'list_kinds(kinds=["…"]) says what one takes; create_jobs creates it.' if entries else ""
+    text = "\n".join([*lines, *(each for each in (more, hint) if each)])
+    return Reply(text, present({"kinds": entries, "more": more, "next": hint}))
+
+
+def kinds_in_full(shown: Sequence[tuple[Kind, Mapping[str, Any]]]) -> Reply:
+    """Kinds with the schema of their arguments."""
+    entries = [
+        present(
+            {
+                "kind": kind.name,
+                "does": kind.description,
+                "usually": kind.usually,
+                "args": schema,
+                "example": {"kind": kind.name, "args": dict(kind.example)} if kind.example else None,
+            }
+        )
+        for kind, schema in shown
+    ]
+    hint = "create_jobs(jobs=[{kind, args}]) creates them."
+    lines = [json.dumps(entry, ensure_ascii=False, default=str) for entry in entries]
+    return Reply("\n".join([*lines, hint]), {"kinds": entries, "next": hint})
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".") + "."
 
 
 def batch(receipts: Sequence[Receipt], batch_id: str | None) -> Reply:
@@ -211,7 +249,7 @@ def moved(move: Moved, subject: str | None, meant: int) -> Reply:
         present(
             {
                 "moved": len(move.was),
-                "job_ids": list(move.was)[:50],
+                "job_ids": list(move.was)[:MOST_IDS],
                 "subject": subject,
                 "was": came_from,
                 "undo": move.move,
@@ -222,7 +260,9 @@ def moved(move: Moved, subject: str | None, meant: int) -> Reply:
 
 def undone(ids: Sequence[str]) -> Reply:
     """What an undo did."""
-    return Reply(f"{len(ids)} jobs are back where they were.", {"moved_back": len(ids), "job_ids": list(ids)[:50]})
+    return Reply(
+        f"{len(ids)} jobs are back where they were.", {"moved_back": len(ids), "job_ids": list(ids)[:MOST_IDS]}
+    )
 
 
 def cancelled(ended: Ended) -> Reply:
@@ -230,6 +270,21 @@ def cancelled(ended: Ended) -> Reply:
     said = [f"Cancelled: {', '.join(ended.done)}."] if ended.done else []
     said += list(ended.not_done.values())
     return Reply(" ".join(said), present({"cancelled": list(ended.done), "not_cancelled": dict(ended.not_done)}))
+
+
+def deleted(ended: Ended) -> Reply:
+    """What was deleted, and why the others were not."""
+    refused = [*ended.not_done.values()]
+    said = [f"Deleted {len(ended.done)} job{'' if len(ended.done) == 1 else 's'}.", *refused[:MOST_REFUSED]]
+    if len(refused) > MOST_REFUSED:
+        said.append(f"And {len(refused) - MOST_REFUSED} more were not.")
+    structure = {
+        "deleted": len(ended.done),
+        "job_ids": list(ended.done)[:MOST_IDS],
+        "not_deleted": refused[:MOST_REFUSED],
+        "more_not_deleted": max(0, len(refused) - MOST_REFUSED) or None,
+    }
+    return Reply(" ".join(said), {"deleted": len(ended.done), **present(structure)})
 
 
 def answered(ask: Ask) -> Reply:
@@ -250,6 +305,11 @@ def answered_all(became: Sequence[Ask | BackburnerError]) -> Reply:
     if len(refused) > MOST_REFUSED:
         said.append(f"And {len(refused) - MOST_REFUSED} more were not.")
     return Reply(" ".join(said), present({"answered": jobs, "not_answered": refused}))
+
+
+def followed(job: Job) -> Reply:
+    """That the answer comes when the job ends."""
+    return Reply("", {}, follows=job)
 
 
 def with_batch(reply: Reply, batch: Batch) -> Reply:

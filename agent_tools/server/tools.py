@@ -1,7 +1,8 @@
 """The tools: what each is called, takes, says of itself and does."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -34,10 +35,16 @@ from agent_tools.server.arguments import (
 )
 from agent_tools.server.chat import Chat, wait_with_person
 from agent_tools.server.replies import Reply
+from agent_tools.settings import Settings
 from agent_tools.view import Addresses, full
 from sql.door import Filter
 
 _FOREVER_S = 50
+_FOLLOW_S = 25.0
+"""How long a client is kept waiting for what it follows, where it cannot be given a task."""
+MOST_CHARACTERS = 20_000
+"""How long the list of tools may grow: about 5,000 tokens."""
+MOST_KINDS = 50
 _FAR = 2
 """Beyond so many times the time to wait, waiting is no use."""
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
@@ -48,29 +55,78 @@ STOPS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_
 
 @dataclass(frozen=True)
 class Desk:
-    """What a tool works with: the installation as the caller, where it is served, and a way to ask the caller's person."""
+    """What a tool works with: the installation as the caller, where it is served, and what the caller's client can do.
+
+    `chat` is a way to ask its person; `takes_tasks` is whether it can be given a task instead of an answer.
+    """
 
     backburner: Backburner
     addresses: Addresses
     chat: Chat | None = None
+    takes_tasks: bool = False
+
+
+Desks = Callable[[], Awaitable[Desk]]
+"""What the caller of this request works with."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool. `schema` is the JSON schema of its arguments; `call` raises BackburnerError in sentences."""
+    """One tool. `schema` is the JSON schema of its arguments; `call` raises BackburnerError in sentences.
+
+    One that is not listed works all the same for a model that knows of it.
+    """
 
     name: str
     description: str
     schema: Mapping[str, Any]
     annotations: ToolAnnotations
     call: Callable[[Desk, Mapping[str, Any]], Awaitable[Reply]]
+    is_listed: bool = True
 
 
-def tools(kinds: Kinds, available: Callable[[Kind], bool], *, agents_decide: bool = False) -> list[Tool]:
-    """Every tool of this installation, in an order that never changes; with `agents_decide` the one that answers, too."""
-    creating = [_create_tool(kind) for kind in kinds.values() if kind.agent and available(kind)]
-    deciding = [_tool(AnswerJob, CHANGES, answer_job)] if agents_decide else []
-    return [*creating, *(_tool(*each) for each in _TOOLS), *deciding]
+@dataclass(frozen=True)
+class Allowed:
+    """What the operator lets agents do, and whether people are asked in their chats, too, where a client can show a form."""
+
+    agents_decide: bool = False
+    agents_delete: bool = False
+    ask_in_chat: bool = True
+
+    @classmethod
+    def by(cls, settings: Settings) -> "Allowed":
+        """As the settings say."""
+        return cls(settings.agents_decide, settings.agents_delete, settings.ask_in_chat)
+
+
+NOTHING_MORE = Allowed()
+
+
+def tools(kinds: Kinds, available: Callable[[Kind], bool], allowed: Allowed = NOTHING_MORE) -> list[Tool]:
+    """Every tool of this installation, in an order that never changes; those that decide and delete only where agents may.
+
+    Where the list would grow too long, the tools that create one kind each give way to `list_kinds`.
+    """
+    offered = [kind for kind in kinds.values() if kind.agent and available(kind)]
+    creating = [_create_tool(kind) for kind in offered]
+    deciding = [_tool(AnswerJob, CHANGES, answer_job)] if allowed.agents_decide else []
+    deleting = [_tool(DeleteJobs, STOPS, delete_jobs)] if allowed.agents_delete else []
+    others = [*(_tool(*each) for each in _TOOLS), *deciding, *deleting]
+    if _characters([*creating, *others]) <= MOST_CHARACTERS:
+        return [*creating, *others]
+    listing = _tool(ListKinds, READS, partial(list_kinds, offered), "list_kinds")
+    aside = [replace(tool, is_listed=False) for tool in creating]
+    return [listing, *(_without_create_tools(tool) for tool in others), *aside]
+
+
+def _characters(offered: Sequence[Tool]) -> int:
+    """How long a list of these is: what a model reads before the conversation begins."""
+    listed = [{"name": each.name, "description": each.description, "input_schema": each.schema} for each in offered]
+    return len(json.dumps(listed, ensure_ascii=False, separators=(",", ":")))
+
+
+def _without_create_tools(tool: Tool) -> Tool:
+    return replace(tool, description=tool.description.replace("as in create_<kind>", "as list_kinds says"))
 
 
 # -------------------------------------------------------------------------------------------------------- creating
@@ -190,6 +246,26 @@ async def create_jobs(desk: Desk, asked: CreateJobs) -> Reply:
     return replies.batch(made, first.batch_id)
 
 
+class ListKinds(Arguments):
+    """The kinds of jobs there are, in a line each; of those that you name, all that they take. create_jobs creates them."""
+
+    kinds: Annotated[Words | None, Field(max_length=10, description="Names of kinds: what these take.")] = None
+    search: Annotated[str | None, Field(description="Only those with this in their name or description.")] = None
+
+
+async def list_kinds(offered: Sequence[Kind], desk: Desk, asked: ListKinds) -> Reply:
+    """Kinds in a line each, or some of them in full."""
+    require(desk.backburner, "jobs:read")
+    if asked.kinds is None:
+        sought = (asked.search or "").casefold()
+        found = [each for each in offered if sought in f"{each.name} {each.description}".casefold()]
+        return replies.kinds(found[:MOST_KINDS], len(found))
+    named = [desk.backburner.kinds.find(name) for name in asked.kinds]
+    if aside := [each.name for each in named if each not in offered]:
+        raise BadRequest(f"kinds: {', '.join(aside)} cannot be created by agents here.")
+    return replies.kinds_in_full([(each, compact(each.schema)) for each in named])
+
+
 # --------------------------------------------------------------------------------------------------------- looking
 
 
@@ -206,11 +282,21 @@ class JobStatus(Arguments):
     ] = "final"
     since: Annotated[int | None, Field(description="With until=change: the version you know.")] = None
     detail: Annotated[bool, Field(description="Everything: result, artifacts, error, times.")] = False
+    follow: Annotated[bool, Field(description="One job: until it ends, as a task where the client can, else 25 s.")] = (
+        False
+    )
 
 
 async def job_status(desk: Desk, asked: JobStatus) -> Reply:
     """Jobs as they are, at once or when they change."""
     require(desk.backburner, "jobs:read")
+    if asked.follow:
+        if len(asked.job_ids) != 1:
+            raise BadRequest(f"follow: is for one job at a time. A call that works: {_EXAMPLES['job_status']}")
+        (job,) = await desk.backburner.wait(asked.job_ids, 0)
+        if desk.takes_tasks and not job.status.is_final:
+            return replies.followed(job)
+        asked = asked.model_copy(update={"wait_seconds": asked.wait_seconds or _FOLLOW_S})
     since = (
         dict.fromkeys((each.strip().lower() for each in asked.job_ids), asked.since)
         if asked.since is not None
@@ -220,12 +306,12 @@ async def job_status(desk: Desk, asked: JobStatus) -> Reply:
     if asked.wait_seconds:
         jobs = await look(0)
         if far_s := await _too_far(desk, jobs, asked):
-            return replies.with_patience(await _status(desk, jobs, asked), far_s)
+            return replies.with_patience(await status_of(desk, jobs, in_full=asked.detail), far_s)
     if desk.chat and asked.wait_seconds:
         jobs, told = await wait_with_person(desk.chat, desk.backburner, desk.addresses, look, asked.wait_seconds)
     else:
         jobs, told = await look(asked.wait_seconds), []
-    return replies.with_remarks(await _status(desk, jobs, asked), told)
+    return replies.with_remarks(await status_of(desk, jobs, in_full=asked.detail), told)
 
 
 async def _too_far(desk: Desk, jobs: Sequence[Job], asked: JobStatus) -> float | None:
@@ -241,10 +327,11 @@ async def _too_far(desk: Desk, jobs: Sequence[Job], asked: JobStatus) -> float |
     return soonest.low_s if soonest.low_s > _FAR * asked.wait_seconds else None
 
 
-async def _status(desk: Desk, jobs: Sequence[Job], asked: JobStatus) -> Reply:
+async def status_of(desk: Desk, jobs: Sequence[Job], *, in_full: bool = False) -> Reply:
+    """Jobs as they are; an agent has been told of those that ended."""
     standings, asks = await desk.backburner.standings(jobs), await desk.backburner.open_asks(jobs)
     await desk.backburner.see(jobs)
-    if asked.detail:
+    if in_full:
         shown = [
             full(job, standings[job.id].why, desk.addresses, asks.get(job.id, ()), standings[job.id].eta)
             for job in jobs
@@ -412,10 +499,28 @@ async def answer_job(desk: Desk, asked: AnswerJob) -> Reply:
     )
 
 
+class DeleteJobs(Arguments):
+    """Delete jobs that have ended, with their files, for good: those named by job_ids, or all that fit `where`."""
+
+    job_ids: JobIds | None = None
+    where: Annotated[Where | None, Field(description="As list_jobs filters.")] = None
+    expect: Annotated[int | None, Field(description="How many jobs you mean; needed with where.")] = None
+
+
+async def delete_jobs(desk: Desk, asked: DeleteJobs) -> Reply:
+    """What was deleted, and what was not and why."""
+    require(desk.backburner, "jobs:cancel")
+    if (asked.job_ids is None) == (asked.where is None):
+        raise BadRequest(f"Say which jobs: either job_ids or where. A call that works: {_EXAMPLES['delete_jobs']}")
+    where = _filter(desk, asked.where) if asked.where else None
+    return replies.deleted(await desk.backburner.delete(asked.job_ids or (), where=where, expect=asked.expect))
+
+
 # --------------------------------------------------------------------------------------------------------- wiring
 
 _EXAMPLES = {
     "create_jobs": 'create_jobs(jobs=[{"kind": "page", "args": {"content": "# Hello"}}])',
+    "list_kinds": 'list_kinds(kinds=["page"])',
     "job_status": 'job_status(job_ids=["0e8z453fk1krg"], wait_seconds=20)',
     "list_jobs": 'list_jobs(status=["completed"], created_after="7d")',
     "read_result": 'read_result(job_id="0e8z453fk1krg")',
@@ -423,6 +528,7 @@ _EXAMPLES = {
     "redo_job": 'redo_job(job_id="0e8z453fk1krg", changes={"theme": "midnight"})',
     "answer_job": 'answer_job(job_id="0e8z453fk1krg", decision="approve")',
     "cancel_jobs": 'cancel_jobs(job_ids=["0e8z453fk1krg"])',
+    "delete_jobs": 'delete_jobs(where={"status": ["failed"], "created_before": "30d"}, expect=12)',
 }
 _TOOLS: Sequence[tuple[type[Arguments], ToolAnnotations, Callable[[Desk, Any], Awaitable[Reply]]]] = (
     (CreateJobs, CREATES, create_jobs),
@@ -435,8 +541,13 @@ _TOOLS: Sequence[tuple[type[Arguments], ToolAnnotations, Callable[[Desk, Any], A
 )
 
 
-def _tool(model: type[Arguments], annotations: ToolAnnotations, do: Callable[[Desk, Any], Awaitable[Reply]]) -> Tool:
-    name = do.__name__
+def _tool(
+    model: type[Arguments],
+    annotations: ToolAnnotations,
+    do: Callable[[Desk, Any], Awaitable[Reply]],
+    name: str | None = None,
+) -> Tool:
+    name = name or do.__name__
     schema = compact(model.model_json_schema())
     description = " ".join((model.__doc__ or "").split())
     schema.pop("description", None)

@@ -1,6 +1,8 @@
 """The book, open from all its sides at once."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -10,9 +12,10 @@ from given import Stores, open_stores
 from kinds_for_tests import KINDS_FOR_TESTS
 
 from agent_tools.app import Backburner
-from agent_tools.bell import Bell, connect
+from agent_tools.bell import Bell, RedisError, connect
 from agent_tools.embedded import Servers
 from agent_tools.settings import Settings
+from agent_tools.tasks import end
 from worker.hands import Hands, open_hands
 
 
@@ -70,3 +73,21 @@ async def crew(shared_settings: Settings) -> AsyncIterator[Hands]:
     """A worker for what `app` creates."""
     async with open_hands(shared_settings, KINDS_FOR_TESTS) as opened:
         yield opened
+
+
+@pytest.fixture
+async def working(hands: Hands) -> AsyncIterator[Hands]:
+    """Hands that take what is rung, and wake what waits."""
+
+    async def take() -> None:
+        while True:
+            hands.wake.clear()
+            with suppress(RedisError):
+                await hands.take_all(await hands.bell.take("default", hands.room()))
+            await hands.store.wake()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(hands.wake.wait(), 0.1)
+
+    task = asyncio.create_task(take())
+    yield hands
+    await end(task)

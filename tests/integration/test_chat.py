@@ -18,35 +18,14 @@ from agent_tools.people import AGENT_SCOPES
 from agent_tools.requests import NewJob
 from agent_tools.serve import Binding, serving
 from agent_tools.server.mcp import server
-from agent_tools.server.tools import Desk
+from agent_tools.server.tools import Allowed, Desk
 from agent_tools.settings import Settings
-from agent_tools.tasks import end
 from agent_tools.view import Addresses
 from worker.hands import Hands
 
 PAGES = "http://127.0.0.1:8808"
 Say = Callable[[ElicitRequestParams], Awaitable[ElicitResult]]
 ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
-
-
-@pytest.fixture
-async def working(hands: Hands) -> AsyncIterator[Hands]:
-    """Hands that take what is rung."""
-
-    async def take() -> None:
-        while True:
-            hands.wake.clear()
-            await hands.take_all(await hands.bell.take("default", hands.room()))
-            for _ in await hands.store.wake():
-                pass
-            try:
-                await asyncio.wait_for(hands.wake.wait(), 0.1)
-            except TimeoutError:
-                continue
-
-    task = asyncio.create_task(take())
-    yield hands
-    await end(task)
 
 
 @asynccontextmanager
@@ -67,7 +46,7 @@ async def chatting(
         return await say(asked)
 
     callbacks = {"elicitation_callback": callback} if say else {}
-    async with Client(server(backburner, at_desk, **more), mode=era, **callbacks) as client:
+    async with Client(server(backburner, at_desk, Allowed(**more)), mode=era, **callbacks) as client:
         yield Agent(client)
 
 

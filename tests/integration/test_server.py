@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import io
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -16,33 +15,14 @@ from mcp.types import ImageContent
 from PIL import Image
 
 from agent_tools.app import Backburner
-from agent_tools.bell import RedisError
 from agent_tools.server.mcp import server
 from agent_tools.server.tools import Desk
-from agent_tools.tasks import end
 from agent_tools.view import Addresses
 from sql.hands import Principal
 from worker.hands import Hands
 
 SLIDES = ["# Tides\nWhy the sea comes and goes", "## Two bulges\n- The moon pulls\n- The Earth turns beneath"]
 ENCODING = bpe_openai.get_encoding("o200k_base")
-
-
-@pytest.fixture
-async def working(hands: Hands) -> AsyncIterator[Hands]:
-    """Hands that take what is rung."""
-
-    async def take() -> None:
-        while True:
-            hands.wake.clear()
-            with contextlib.suppress(RedisError):
-                await hands.take_all(await hands.bell.take("default", hands.room()))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hands.wake.wait(), 0.2)
-
-    task = asyncio.create_task(take())
-    yield hands
-    await end(task)
 
 
 def acting(backburner: Backburner, *scopes: str) -> Backburner:
