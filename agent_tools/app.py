@@ -352,6 +352,10 @@ class Backburner:
         page = found[:limit]
         return JobPage(page, cursor_after(page[-1]) if len(found) > limit else None)
 
+    async def count(self, wanted: Filter) -> int:
+        """How many of the tenant's jobs fit. Raises BadRequest for more than can be changed at once."""
+        return len(await self._meant(wanted, "done"))
+
     async def batch(self, batch_id: str) -> Batch:
         """How far the jobs are that were created together. Raises JobNotFound where there are none."""
         return await found_batch(self._store, self.who.tenant, batch_id)

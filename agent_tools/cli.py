@@ -23,15 +23,15 @@ from agent_tools.embedded import Home, Runtime
 from agent_tools.jobs.asks import Ask
 from agent_tools.jobs.errors import BackburnerError, BadRequest, Misconfigured
 from agent_tools.jobs.eta import Eta
-from agent_tools.jobs.job import Batch, Job, JobStatus
+from agent_tools.jobs.job import FINAL, Batch, Job, JobStatus
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.notices import WANTS, Notices
 from agent_tools.pairs import arguments, pair, uploaded
 from agent_tools.people import AGENT_SCOPES
-from agent_tools.requests import job_filter
+from agent_tools.requests import job_filter, moment
 from agent_tools.settings import Settings
 from agent_tools.view import Addresses, progress
-from sql.door import KindStats
+from sql.door import Filter, KindStats
 from sql.hands import HandsStore
 
 app = typer.Typer(
@@ -470,14 +470,38 @@ def cancel_jobs(
 
 
 @jobs.command("delete")
-def delete_jobs(ids: JobIds) -> None:
-    """Delete jobs that have ended, with their artifacts."""
+def delete_jobs(
+    ids: Annotated[list[str] | None, typer.Argument(help="Job ids, as 'jobs list' shows them.")] = None,
+    status: Annotated[list[JobStatus] | None, typer.Option(help="All with this status; repeat for more.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="All of this kind; repeat for more.")] = None,
+    subject: Annotated[str | None, typer.Option(help="All under this subject; 'unorganised' for none.")] = None,
+    batch: Annotated[str | None, typer.Option(help="All of this batch.")] = None,
+    before: Annotated[str | None, typer.Option(help="All created before this moment, or longer ago: 30d.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+) -> None:
+    """Delete jobs that have ended, with their artifacts: those named or, with options, all that fit every one of them."""
+    options = {"status": status, "kind": kind, "subject": subject, "batch_id": batch, "created_before": _moment(before)}
+    given = {name: value for name, value in options.items() if value}
+    if bool(ids) == bool(given):
+        raise BadRequest("Say which jobs: either their ids, or options such as --status failed --before 30d.")
+    wanted = None if ids else job_filter(**{"status": sorted(FINAL), **given})
 
-    async def delete() -> Ended:
+    async def count(wanted: Filter) -> int:
         async with Backburner.open() as backburner:
-            return await backburner.delete(ids)
+            return await backburner.count(wanted)
 
-    _report(_run(delete()), "Deleted")
+    async def delete(expect: int | None) -> Ended:
+        async with Backburner.open() as backburner:
+            return await backburner.delete(ids or (), where=wanted, expect=expect)
+
+    meant = _run(count(wanted)) if wanted else None
+    if meant is not None and not yes and not _agrees(f"Delete {meant} job{'' if meant == 1 else 's'} for good?"):
+        terminal.say("Nothing was deleted.")
+        raise typer.Exit(1)
+    ended = _run(delete(meant))
+    _report(ended if ids else replace(ended, done=()), "Deleted")
+    if not ids:
+        terminal.say(f"Deleted {len(ended.done)} jobs.")
 
 
 @jobs.command("redo")
@@ -603,6 +627,19 @@ def _typed(values: dict[str, Any], form: Mapping[str, Any] | None) -> dict[str, 
             with suppress(ValueError):
                 typed[name] = json.loads(value.lower())
     return typed
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return moment(text) if text else None
+    except ValueError as error:
+        raise BadRequest(f"--before {error}") from error
+
+
+def _agrees(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise BadRequest(f"{question} There is nobody to ask here: send --yes.")
+    return typer.confirm(question, err=True)
 
 
 def _report(ended: Ended, what: str) -> None:

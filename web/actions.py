@@ -29,7 +29,7 @@ async def move(request: Request, backburner: Backburner) -> Response:
         where = UNORGANISED
     if not moved.was:
         return go_on(back, Flash(f"Already under {where}: nothing moved."))
-    return go_on(back, Flash(f"Moved {_count(len(moved.was))} to {where}.", moved.move))
+    return go_on(back, Flash(f"Moved {counted(len(moved.was))} to {where}.", moved.move))
 
 
 @signed_in("jobs:organise")
@@ -41,7 +41,7 @@ async def undo(request: Request, backburner: Backburner) -> Response:
         raise BadRequest("There is no such move.")
     put_back = await backburner.undo(int(number))
     return go_on(
-        back, Flash(f"Moved {_count(len(put_back))} back." if put_back else "These were moved on since; they stay.")
+        back, Flash(f"Moved {counted(len(put_back))} back." if put_back else "These were moved on since; they stay.")
     )
 
 
@@ -74,7 +74,7 @@ async def cancel_batch(request: Request, backburner: Backburner) -> Response:
     """Stop those jobs of a batch that have not ended."""
     batch = request.path_params["batch_id"]
     ended = await backburner.cancel_batch(batch)
-    return go_on(f"/jobs?batch={quote(batch)}", Flash(f"Cancelled {_count(len(ended.done))}."))
+    return go_on(f"/jobs?batch={quote(batch)}", Flash(f"Cancelled {counted(len(ended.done))}."))
 
 
 @signed_in("jobs:cancel")
@@ -100,5 +100,6 @@ def back_to(to: str) -> str:
     return to if is_path else "/"
 
 
-def _count(number: int) -> str:
+def counted(number: int) -> str:
+    """So many jobs, in words."""
     return "one job" if number == 1 else f"{number} jobs"

@@ -21,7 +21,21 @@ from agent_tools.jobs.errors import (
     NotNow,
     NotYours,
 )
-from web import actions, answering, creating, files, live, metrics, notices, ops, pages, schedules, signing, waiting
+from web import (
+    actions,
+    answering,
+    creating,
+    deleting,
+    files,
+    live,
+    metrics,
+    notices,
+    ops,
+    pages,
+    schedules,
+    signing,
+    waiting,
+)
 from web.guards import HEADERS, BoundedBody, OnlyOurForms, OnlyOurHosts, SecurityHeaders
 from web.looks import STATIC, StaticForever, digest, plain
 from web.site import Site
@@ -57,6 +71,8 @@ def routes() -> list[BaseRoute]:
         Route("/", pages.shelf_page),
         Route("/subjects/{name:path}", pages.subject_page),
         Route("/jobs", pages.jobs_page),
+        Route("/jobs/delete", deleting.ask_first),
+        Route("/jobs/delete", deleting.delete, methods=["POST"]),
         Route("/jobs/{job_id}", pages.job_page),
         Route("/jobs/{job_id}/delete", pages.delete_page),
         Route("/jobs/{job_id}/delete", actions.delete, methods=["POST"]),

@@ -124,7 +124,7 @@ async def job_page(request: Request, backburner: Backburner) -> Response:
         waiting.of_job(request, backburner, job.id),
     )
     batch = await backburner.batch(job.batch_id) if job.batch_id else None
-    family = await _jobs(backburner, family_ids) if len(family_ids) > 1 else [job]
+    family = await kept(backburner, family_ids) if len(family_ids) > 1 else [job]
     texts = await asyncio.to_thread(_texts, backburner, job, _TEXT)
     if "prefetch" not in request.headers.get("sec-purpose", ""):
         await backburner.see([job])
@@ -194,7 +194,7 @@ async def cards_of(backburner: Backburner, jobs: Sequence[Job], now: datetime) -
     ]
 
 
-async def _jobs(backburner: Backburner, ids: Sequence[str]) -> list[Job]:
+async def kept(backburner: Backburner, ids: Sequence[str]) -> list[Job]:
     """These jobs in this order; those deleted meanwhile are left out."""
     found = {job.id: job for job in (await backburner.jobs(Filter(ids=ids), limit=len(ids))).jobs}
     return [found[each] for each in ids if each in found]

@@ -13,7 +13,8 @@ from mcp.types import CallToolResult, Request, RequestParams, Result
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from agent_tools.app import AGENT_SCOPES, Backburner
+from agent_tools.app import Backburner
+from agent_tools.people import AGENT_SCOPES
 from agent_tools.serve import Binding, serving
 from agent_tools.server.mcp import server
 from agent_tools.server.tasks import EXTENSION
@@ -115,7 +116,7 @@ async def connected(
     async with AsyncExitStack() as stack:
         if over == "http":
             base = await stack.enter_async_context(serving(settings, Binding(0, any_port=True)))
-            headers = {"Authorization": f"Bearer {await backburner.add_token('chat', scopes)}"}
+            headers = {"Authorization": f"Bearer {await backburner.people.add_token('chat', scopes)}"}
             http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=30))
             door: Any = streamable_http_client(f"{base}/mcp", http_client=http)
         else:

@@ -67,7 +67,7 @@ async def test_a_task_is_told_in_full_until_it_has_ended(
         await follow(client, made.id)
         listening = asyncio.create_task(listened(client, taskIds=[made.id]))
         first = last = await follows.heard.get()
-        await (await backburner.as_person()).answer(made.id, "approve")
+        await (await backburner.as_person()).asks.answer(made.id, "approve")
         while last["status"] != "completed":
             last = await follows.heard.get()
         await listening
@@ -126,6 +126,6 @@ async def test_a_stream_ends_when_its_token_is_revoked_and_leaves_room(
             with pytest.raises(MCPError, match="1 clients listen here already"):
                 await listened(client, resourceSubscriptions=[uri])
         async with client.listen(resource_subscriptions=[uri]) as heard:
-            await backburner.revoke_token(max(each["id"] for each in await backburner.tokens()))
+            await backburner.people.revoke_token(max(each["id"] for each in await backburner.people.tokens()))
             await backburner.cancel([job])
             assert [event async for event in heard][:1] in ([], [ResourceUpdated(uri)])

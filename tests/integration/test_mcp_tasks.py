@@ -34,7 +34,7 @@ async def forms_are_shown(_: Any, __: ElicitRequestParams) -> ElicitResult:
 async def asking(backburner: Backburner) -> Ask:
     made = await backburner.create("approval", {"question": "Publish this?"}, again=True)
     await backburner.wait([made.id], 10)
-    (ask,) = (await backburner.asks(job=made.id)).asks
+    (ask,) = (await backburner.asks.page(job=made.id)).asks
     return ask
 
 
@@ -136,8 +136,8 @@ async def test_a_tasks_question_is_answered_by_the_clients_person(
     assert (waiting.status, form["method"]) == ("input_required", "elicitation/create")
     assert form["params"]["requestedSchema"]["properties"]["decision"]["enum"] == ["approve", "reject"]
     assert still["status"] == "input_required"
-    assert (await backburner.ask(ask.id)).answer == {"decision": "approve", "values": None, "notes": None}
-    assert (await backburner.ask(ask.id)).answered_by == "owner"
+    assert (await backburner.asks.get(ask.id)).answer == {"decision": "approve", "values": None, "notes": None}
+    assert (await backburner.asks.get(ask.id)).answered_by == "owner"
     assert ended["status"] == "completed"
 
 
@@ -183,7 +183,7 @@ async def test_over_http_the_header_names_the_task(backburner: Backburner, setti
     }
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": job, "_meta": meta}}
     async with serving(settings, Binding(0, any_port=True)) as base, httpx2.AsyncClient(timeout=30) as http:
-        token = await backburner.add_token("chat", ("jobs:read",))
+        token = await backburner.people.add_token("chat", ("jobs:read",))
         headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/json, text/event-stream",

@@ -161,6 +161,16 @@ class CancelMany(Cancel):
     batch_id: str | None = None
 
 
+class DeleteMany(Asked):
+    """Which jobs are deleted: those named, or all that fit `where`."""
+
+    job_ids: list[str] | None = Field(None, min_length=1, max_length=1000)
+    where: Where | None = None
+    expect: int | None = Field(
+        None, ge=0, description="How many jobs you mean; with another number nothing is deleted. Needed with `where`."
+    )
+
+
 class StatsQuery(Asked):
     """Over which time."""
 

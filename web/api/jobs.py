@@ -135,6 +135,16 @@ async def cancel_jobs(caller: Caller, body: asked.CancelMany) -> Response:
     return answer(replies.Cancelled.model_validate({"cancelled": list(ended.done), "not_cancelled": not_done}))
 
 
+async def delete_jobs(caller: Caller, body: asked.DeleteMany) -> Response:
+    """Delete those of many jobs that have ended, with their artifacts: those named, or all that fit `where`."""
+    if (body.job_ids is None) == (body.where is None):
+        raise BadRequest("Say which jobs: either job_ids or where.")
+    where = _filter(caller, body.where, body.where.labels) if body.where else None
+    ended = await caller.backburner.delete(body.job_ids or (), where=where, expect=body.expect)
+    not_done = [{"job_id": job, "detail": why} for job, why in ended.not_done.items()]
+    return answer(replies.Deleted.model_validate({"deleted": list(ended.done), "not_deleted": not_done}))
+
+
 async def delete_job(caller: Caller, job: str) -> Response:
     """Cancel a job that has not ended (202, the job); delete one that has, with its artifacts (204)."""
     if (await caller.backburner.cancel([job])).done:

@@ -201,6 +201,20 @@ class Cancelled(Reply):
     not_cancelled: list[NotCancelled]
 
 
+class NotDeleted(Reply):
+    """A job that was not deleted, and why."""
+
+    job_id: str
+    detail: str
+
+
+class Deleted(Reply):
+    """What happened to jobs that were to be deleted."""
+
+    deleted: list[str]
+    not_deleted: list[NotDeleted]
+
+
 class MovedJob(Reply):
     """A job that lies elsewhere now."""
 

@@ -45,6 +45,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation("GET", f"{PREFIX}/jobs", jobs.list_jobs, {200: json_of(replies.Jobs)}, _READ, frozenset({404})),
     Operation("POST", f"{PREFIX}/jobs/organise", jobs.organise_jobs, {200: json_of(replies.Move)}, _ORGANISE, frozenset({404})),
     Operation("POST", f"{PREFIX}/jobs/cancel", jobs.cancel_jobs, {200: json_of(replies.Cancelled)}, _CANCEL, frozenset({404})),
+    Operation("POST", f"{PREFIX}/jobs/delete", jobs.delete_jobs, {200: json_of(replies.Deleted)}, _CANCEL, frozenset({404})),
     Operation("POST", f"{PREFIX}/moves/{{move}}/undo", jobs.undo_move, {200: json_of(replies.Undone)}, _ORGANISE, _CONFLICT),
     Operation("GET", _ONE, jobs.get_job, {200: _JOB, 304: NOTHING}, _READ, headers={"If-None-Match": "The ETag that is known."}),
     Operation("PATCH", _ONE, jobs.file_job, {200: _JOB}, _ORGANISE),

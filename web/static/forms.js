@@ -5,7 +5,7 @@ import { fadeToasts, swap, toast } from "./swap.js";
 export function enhanceForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (!form.matches("form[data-enhance]")) return;
+    if (!form.matches("form[data-enhance]") || event.submitter?.hasAttribute("formaction")) return;
     event.preventDefault();
     if (!isSettled(form)) return;
     form.inert = true;

@@ -65,6 +65,7 @@ BODIES: dict[str, Any] = {
     "create_job": {"kind": "drill"},
     "create_jobs": {"jobs": [{"kind": "drill"}]},
     "organise_jobs": {"subject": "Drills", "where": {}},
+    "delete_jobs": {"where": {}, "expect": 0},
     "file_job": {"title": "New"},
     "answer_ask": {"decision": "approve"},
     "add_webhook": {"url": "https://hooks.example/hook"},
