@@ -193,10 +193,28 @@ async def test_every_page_is_accessible_and_fits(shelf: Shelf, scheme: str, widt
     await look("running", f"/jobs/{running}")
     await look("cancelled", f"/jobs/{failed}")
     await look("delete", f"/jobs/{deck}/delete")
+    await look("delete many", f"/jobs/delete?job={deck}&job={failed}&job={running}&return_to=/jobs")
     await look("missing", "/jobs/0000000000000")
     await look("sign out", "/sign-out")
 
     assert found == {}
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+async def test_what_is_ticked_is_deleted_after_one_more_question(shelf: Shelf, has_scripts: bool) -> None:
+    for title in ("One", "Two", "Three"):
+        await shelf.done(title=title)
+    page = await shelf.open(java_script_enabled=has_scripts)
+
+    for title in ("One", "Two"):
+        await page.get_by_role("checkbox", name=f"Select “{title}”").check()
+    await page.get_by_role("button", name="Delete…").click()
+    await expect(page.get_by_role("heading", name="Delete 2 jobs?")).to_be_visible()
+    await page.get_by_role("button", name="Delete 2 jobs").click()
+
+    await expect(page.get_by_role("status")).to_contain_text("Deleted 2 jobs.")
+    await expect(card(page, "Three")).to_be_visible()
+    await expect(page.get_by_role("article")).to_have_count(1)
 
 
 async def test_a_script_that_slipped_in_would_not_run_and_would_be_noticed(shelf: Shelf) -> None:
