@@ -480,7 +480,13 @@ def delete_jobs(
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
 ) -> None:
     """Delete jobs that have ended, with their artifacts: those named or, with options, all that fit every one of them."""
-    options = {"status": status, "kind": kind, "subject": subject, "batch_id": batch, "created_before": _moment(before)}
+    options: dict[str, Any] = {
+        "status": status,
+        "kind": kind,
+        "subject": subject,
+        "batch_id": batch,
+        "created_before": _moment(before),
+    }
     given = {name: value for name, value in options.items() if value}
     if bool(ids) == bool(given):
         raise BadRequest("Say which jobs: either their ids, or options such as --status failed --before 30d.")

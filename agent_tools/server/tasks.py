@@ -147,7 +147,7 @@ class Tasks:
         refuse_undeclared(context)
         headers = getattr(context.request, "headers", None)
         named = headers.get(MCP_NAME_HEADER) if headers is not None else asked.task_id
-        if named is None or decode_header_value(named) != asked.task_id:
+        if named is None or decode_header_value(named.strip()) != asked.task_id:
             raise MCPError(HEADER_MISMATCH, f"{MCP_NAME_HEADER} must be the taskId, {asked.task_id[:40]}.")
         desk = await self._desks()
         require(desk.backburner, scope)
