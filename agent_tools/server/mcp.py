@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from agent_tools.app import Backburner
 from agent_tools.auth import Keys, NotAllowed
 from agent_tools.jobs.errors import BackburnerError, BadRequest
-from agent_tools.server import replies, wire
+from agent_tools.server import card, replies, wire
 from agent_tools.server.chat import Chat, Declined, InputNeeded
 from agent_tools.server.completions import Completions
 from agent_tools.server.listening import Known, Listening
@@ -71,6 +71,7 @@ def server(
                 description=tool.description,
                 input_schema=dict(tool.schema),
                 annotations=tool.annotations,
+                _meta=card.TOOL_META if tool.gives_job else None,
             )
             for tool in offered
             if tool.is_listed

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from agent_tools import view
 from agent_tools.app import Ended, Receipt, Standing
@@ -211,9 +212,11 @@ def reading(read: Reading, addresses: Addresses) -> Reply:
             "media_type": artifact.media_type,
             "bytes": artifact.bytes,
             "url": addresses.artifact(job.id, name),
+            "uri": f"job://{job.id}/artifacts/{quote(name)}",
         }
+        where = " or as ".join(each for each in (structure["url"], structure["uri"]) if each)
         said.append(
-            f"Artifact {name} ({artifact.media_type}, {artifact.bytes} bytes) cannot be shown here. {structure['url'] or ''}"
+            f"Artifact {name} ({artifact.media_type}, {artifact.bytes} bytes) cannot be shown here. It is at {where}"
         )
     if job.result and artifact is not None:
         said.append(f"Result: {_plain(job.result)}")

@@ -28,7 +28,7 @@ from agent_tools.jobs.errors import BadRequest, JobNotFound, NotNow
 from agent_tools.jobs.job import FINAL, Job, StoredArtifact, job_id
 from agent_tools.reading import is_text
 from agent_tools.requests import folded, job_filter
-from agent_tools.server import wire
+from agent_tools.server import card, wire
 from agent_tools.server.replies import clean
 from agent_tools.server.tools import Desk, Desks
 from agent_tools.view import concise, full, present, when
@@ -91,6 +91,7 @@ class Resources:
 
     def serve_on(self, server: "Server[Any]") -> None:
         """Offer them."""
+        server.extensions[card.EXTENSION] = {}
         server.add_request_handler("resources/list", PaginatedRequestParams, self._list)
         server.add_request_handler("resources/templates/list", PaginatedRequestParams, self._templates)
         server.add_request_handler("resources/read", ReadResourceRequestParams, self._read)
@@ -107,7 +108,10 @@ class Resources:
 
     async def _read(self, _: Context, asked: ReadResourceRequestParams) -> ReadResourceResult:
         with wire.protocol_errors(uri=asked.uri):
-            desk, it = await self._desk(), meant(asked.uri)
+            desk = await self._desk()
+            if asked.uri == card.URI:
+                return ReadResourceResult(contents=[card.contents()])
+            it = meant(asked.uri)
             contents: TextResourceContents | BlobResourceContents
             if it.subject is not None:
                 contents = _as_json(asked.uri, await _page(desk, it.subject, it.cursor))

@@ -74,7 +74,7 @@ Desks = Callable[[], Awaitable[Desk]]
 class Tool:
     """One tool. `schema` is the JSON schema of its arguments; `call` raises BackburnerError in sentences.
 
-    One that is not listed works all the same for a model that knows of it.
+    One that is not listed works all the same for a model that knows of it. `gives_job`: its answer is a job's receipt.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Tool:
     annotations: ToolAnnotations
     call: Callable[[Desk, Mapping[str, Any]], Awaitable[Reply]]
     is_listed: bool = True
+    gives_job: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _create_tool(kind: Kind) -> Tool:
             ) from None
         return await _receipt(desk, made, subject_name(asked.subject), args)
 
-    return Tool(f"create_{kind.name}", description, schema, CREATES, create)
+    return Tool(f"create_{kind.name}", description, schema, CREATES, create, gives_job=True)
 
 
 async def _receipt(desk: Desk, made: Receipt, subject: str | None, args: Mapping[str, Any]) -> Reply:
@@ -555,7 +556,7 @@ def _tool(
     async def call(desk: Desk, given: Mapping[str, Any]) -> Reply:
         return await do(desk, parse(model, given, _EXAMPLES[name]))
 
-    return Tool(name, description, schema, annotations, call)
+    return Tool(name, description, schema, annotations, call, gives_job=model is RedoJob)
 
 
 def _filter(desk: Desk, asked: Where) -> Filter:

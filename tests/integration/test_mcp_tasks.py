@@ -46,13 +46,13 @@ async def refused(client: Client, verb: str, task_id: str, **params: Any) -> tup
 
 @DOORS
 async def test_a_job_is_followed_as_a_task_whose_id_is_the_jobs(
-    backburner: Backburner, settings: Settings, working: Hands, over: str
+    backburner: Backburner, settings: Settings, hands: Hands, over: str
 ) -> None:
-    job = (await backburner.create("drill", {"seconds": 1})).id
+    job = (await backburner.create("drill")).id
     async with connected(backburner, settings, over, extensions=[Follows()]) as client:
         begun = await follow(client, job)
         seen = await task(client, "get", job)
-        await backburner.wait([job], 20)
+        await asyncio.gather(*await hands.take_all([job]))
         ended = await task(client, "get", job)
 
     assert (begun.task_id, begun.status, begun.ttl_ms) == (job, "working", None)
