@@ -33,6 +33,7 @@ from agent_tools.jobs.eta import Eta, Span, size_of
 from agent_tools.jobs.files import UploadedFile
 from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
+from agent_tools.jobs.places import KeptFile
 from agent_tools.jobs.upload_store import UploadStore
 from agent_tools.notices import OwnNotices
 from agent_tools.people import People
@@ -67,6 +68,7 @@ from sql.operations import Operations
 MAX_MOVE = 10_000
 GUARD_S = 600.0
 """Without a key, the same kind and arguments within this time are the same job."""
+_REMOVE_S = 5.0
 _UNSET: Any = object()
 
 
@@ -133,7 +135,7 @@ class Backburner:
         self._watch = Watch(the_bell)
         self._offers = Offers(store)
         self._histories = Histories(store)
-        self._files = Files(store, UploadStore(artifacts.folder))
+        self._files = Files(store, UploadStore(artifacts.place))
 
     @classmethod
     @asynccontextmanager
@@ -157,14 +159,13 @@ class Backburner:
         client = bell.connect(settings.redis_url)
         try:
             async with DoorStore.open(settings.database_url) as store:
-                self = cls(
-                    store, Bell(client), kinds or load_kinds(settings.kinds), ArtifactStore(settings.artifacts), who
-                )
+                artifacts = ArtifactStore(settings.artifacts)
+                self = cls(store, Bell(client), kinds or load_kinds(settings.kinds), artifacts, who)
                 self.self_answer = settings.self_answer
                 self.postman = Postman.of(settings)
                 self._files = Files(
                     store,
-                    UploadStore(settings.artifacts),
+                    UploadStore(artifacts.place),
                     most_bytes=int(settings.upload_mb * 1e6),
                     keep_days=settings.upload_days,
                 )
@@ -502,9 +503,13 @@ class Backburner:
         """Whether Redis is there. Without it everything is kept, and rung for later."""
         return await self._bell.answers(within_s)
 
+    def artifact_file(self, job: Job, artifact: StoredArtifact) -> KeptFile:
+        """The artifact's file, wherever it is kept."""
+        return self._artifacts.file(job.tenant, job.id, artifact)
+
     def artifact_path(self, job: Job, artifact: StoredArtifact) -> Path:
-        """Where the artifact's file is on this machine."""
-        return self._artifacts.path(job.tenant, job.id, artifact)
+        """Where the artifact's file is on this machine. Raises Misconfigured where artifacts lie in a bucket."""
+        return self.artifact_file(job, artifact).path
 
     # --------------------------------------------------------------------------------------------------- changing
 
@@ -595,10 +600,12 @@ class Backburner:
         if where or expect is not None:
             _refuse_another_number(wanted, expect, "deleted")
         gone = await self._store.delete(self.who.tenant, self.who.principal, wanted)
-        for each in gone:
-            await asyncio.to_thread(self._artifacts.remove, self.who.tenant, each)
         if not gone:
             await found_jobs(self._store, self.who.tenant, wanted)  # says which are not here
+        with suppress(TimeoutError):  # a store that is slow or away: workers find what is left there
+            async with asyncio.timeout(_REMOVE_S):
+                removals = (asyncio.to_thread(self._artifacts.remove, self.who.tenant, each) for each in gone)
+                await asyncio.gather(*removals)
         await self._bell.tell(Changes(jobs=gone))
         return await self._ended(wanted, gone, "{} is {}: cancel it first.")
 
@@ -643,8 +650,8 @@ class Backburner:
         return self._store.operations(self.who.tenant)
 
     @property
-    def artifacts_folder(self) -> Path:
-        """Where artifacts lie."""
+    def artifacts_folder(self) -> Path | None:
+        """The folder in which artifacts lie; None: they lie in a bucket."""
         return self._artifacts.folder
 
 

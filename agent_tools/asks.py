@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent_tools.answers import Said, checked
@@ -15,6 +14,7 @@ from agent_tools.jobs.asks import Ask, Waiting
 from agent_tools.jobs.errors import AskNotFound, BackburnerError, BadRequest, Conflict, NotNow, NotYours
 from agent_tools.jobs.job import job_id
 from agent_tools.jobs.kinds import refuse_unstorable
+from agent_tools.jobs.places import KeptFile
 from agent_tools.jobs.why import duration
 from agent_tools.requests import MAX_BATCH, ask_cursor_after, ask_place
 from sql.door import Answered, AskFilter, DoorStore
@@ -90,10 +90,9 @@ class Asks:
         """How many open questions are this person's to answer; 1,000 stands for more."""
         return await self._store.waiting_count(self._tenant, self._who.name)
 
-    def shown_path(self, ask: Ask) -> Path:
-        """Where the file that a question shows is on this machine."""
-        file = StepFile(**(ask.shown or {})["file"])
-        return self._artifacts.step_path(self._tenant, file)
+    def shown_file(self, ask: Ask) -> KeptFile:
+        """The file that a question shows."""
+        return self._artifacts.step_file(self._tenant, StepFile(**(ask.shown or {})["file"]))
 
     async def answer(
         self,

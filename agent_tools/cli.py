@@ -366,7 +366,7 @@ def show_job(job: JobId, as_json: AsJson = False) -> None:
     async def read() -> None:
         async with Backburner.open() as backburner:
             found = await backburner.get(job)
-            paths = {artifact.name: str(backburner.artifact_path(found, artifact)) for artifact in found.artifacts}
+            paths = {artifact.name: backburner.artifact_file(found, artifact).address for artifact in found.artifacts}
             asks = (await backburner.open_asks([found])).get(found.id, ())
             why, eta = (await backburner.standings([found]))[found.id]
             if as_json:

@@ -133,7 +133,7 @@ async def _show_where(backburner: Backburner, job: str, http_url: str, settings:
         markup=False,
     )
     for artifact in made.artifacts[:2]:
-        out.print(f"  {backburner.artifact_path(made, artifact)}", soft_wrap=True, markup=False)
+        out.print(f"  {backburner.artifact_file(made, artifact).address}", soft_wrap=True, markup=False)
     out.print("\n[bold]Your own agent[/]: one line in its settings is the whole installation")
     for name, snippet in snippets(settings).items():
         out.print(f"  [bold]{name}[/]")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from agent_tools import bell
 from agent_tools.app import Backburner
 from agent_tools.embedded import BinariesMissing, EmbeddedError, Home, Runtime, find_postgres, find_redis
-from agent_tools.jobs.errors import BackburnerError
+from agent_tools.jobs.errors import BackburnerError, StoreUnavailable
 from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.signature import lack
 from agent_tools.jobs.trouble import Keeping, troubles
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 async def findings(settings: Settings) -> list[Finding]:
     """Everything looked at, from the ground up."""
-    found = [*_home(settings), *_binaries(settings)]
+    found = [*_home(settings), await _store(settings), *_binaries(settings)]
     runtime = Runtime.read(Home(settings.home))
     if runtime:
         found.append(Finding("up", True, f"process {runtime.pid} runs in {settings.home}"))
@@ -52,6 +52,18 @@ def _home(settings: Settings) -> Iterator[Finding]:
         yield Finding("home", free > 0.5, f"{home}, {free:.1f} GB free{'' if free > 0.5 else ': make room'}")
     except EmbeddedError as error:
         yield Finding("home", False, str(error))
+
+
+async def _store(settings: Settings) -> Finding:
+    place = settings.artifacts
+    where = place.address("").rstrip("/")
+    try:
+        await asyncio.to_thread(place.test)
+    except StoreUnavailable as error:
+        return Finding("files", False, str(error))
+    except OSError as error:
+        return Finding("files", False, f"{where}: {error.strerror}. Make it a folder that this account may write to")
+    return Finding("files", True, f"{where} can be written, read and deleted from")
 
 
 def _binaries(settings: Settings) -> Iterator[Finding]:

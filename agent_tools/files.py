@@ -11,7 +11,7 @@ from agent_tools.jobs.artifacts import guess_media_type, safe_name
 from agent_tools.jobs.errors import BadRequest, FileNotKept, NoRoom, NotNow, Problem, TooLarge
 from agent_tools.jobs.files import HOW_TO_UPLOAD, JobFile, Upload, UploadedFile, named, new_id
 from agent_tools.jobs.job import Job, JobStatus, artifact_named
-from agent_tools.jobs.upload_store import Arriving, Kept, UploadStore
+from agent_tools.jobs.upload_store import ArrivingUpload, Kept, UploadStore
 from sql.door import DoorStore, Filter
 from sql.hands import Principal
 
@@ -57,7 +57,10 @@ class Files:
         self._store, self._folder, self._most_bytes, self._keep_days = store, folder, most_bytes, keep_days
 
     async def keep(self, who: Principal, sent: Sent) -> UploadedFile:
-        """Take a file in as it arrives. Raises TooLarge, NoRoom, BadRequest for an empty one, and what `chunks` raises."""
+        """Take a file in as it arrives.
+
+        Raises TooLarge, NoRoom, BadRequest for an empty one, StoreUnavailable, and what `chunks` raises.
+        """
         self._refuse_too_large(sent.bytes)
         upload = new_id()
         with _as_ours():
@@ -118,18 +121,18 @@ class Files:
             listed = " ".join(f"{problem.field}: {problem.message}" for problem in problems[:5])
             raise BadRequest(f"Nothing was created. {listed}", problems)
 
-    async def _take(self, arriving: Arriving, chunks: AsyncIterator[bytes]) -> bytes:
+    async def _take(self, arriving: ArrivingUpload, chunks: AsyncIterator[bytes]) -> bytes:
         """Write what arrives; gives its first bytes."""
         lot, beginning = bytearray(), b""
         async for chunk in chunks:
             lot += chunk
-            self._refuse_too_large(arriving.bytes + len(lot))
+            self._refuse_too_large(arriving.size + len(lot))
             if len(lot) >= _LOT:
                 beginning = beginning or bytes(lot[:16])
                 await asyncio.to_thread(arriving.write, bytes(lot))
                 lot.clear()
         await asyncio.to_thread(arriving.write, bytes(lot))
-        if not arriving.bytes:
+        if not arriving.size:
             raise BadRequest("The file is empty. Send its content as the body, or as the file of a form.")
         return beginning or bytes(lot[:16])
 

@@ -108,8 +108,10 @@ async def _oldest(backburner: Backburner, late: Sequence[Unfinished]) -> dict[tu
     return found
 
 
-def _room(folder: Path) -> Room | None:
-    """What is left of the disk; None where the folder is not there (yet)."""
+def _room(folder: Path | None) -> Room | None:
+    """What is left of the disk; None where the folder is not there (yet), or there is none."""
+    if folder is None:
+        return None
     try:
         usage = shutil.disk_usage(folder)
     except OSError:

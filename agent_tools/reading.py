@@ -11,6 +11,7 @@ from pathlib import Path
 from agent_tools.app import Backburner
 from agent_tools.jobs.errors import BadRequest, NotNow
 from agent_tools.jobs.job import Job, StoredArtifact, artifact_named
+from agent_tools.jobs.places import KeptFile
 
 MOST_TEXT_BYTES = 20_000_000
 MOST_PICTURE_BYTES = 1_500_000
@@ -70,7 +71,7 @@ async def read(
         )
     if not is_text(artifact) or artifact.bytes > MOST_TEXT_BYTES:
         return Reading(job, artifact, None, picture=await _picture(backburner, job, artifact))
-    text = await asyncio.to_thread(_text_of, backburner.artifact_path(job, artifact), artifact)
+    text = await asyncio.to_thread(_text_of, backburner.artifact_file(job, artifact), artifact)
     page = _page(job, artifact, text, _found(text, find, offset) if find else offset, limit)
     if name or offset or find:
         return page
@@ -80,7 +81,7 @@ async def read(
 async def _picture(backburner: Backburner, job: Job, artifact: StoredArtifact | None) -> Picture | None:
     if artifact is None or not _is_picture(artifact) or artifact.bytes > MOST_PICTURE_BYTES:
         return None
-    return Picture(artifact, await asyncio.to_thread(backburner.artifact_path(job, artifact).read_bytes))
+    return Picture(artifact, await asyncio.to_thread(_bytes_of, backburner.artifact_file(job, artifact), artifact))
 
 
 def _named(job: Job, name: str) -> StoredArtifact:
@@ -110,8 +111,15 @@ def _is_picture(artifact: StoredArtifact) -> bool:
     return artifact.media_type in _PICTURES
 
 
-def _text_of(path: Path, artifact: StoredArtifact) -> str:
-    text = path.read_text(encoding="utf-8", errors="replace")
+def _bytes_of(file: KeptFile, artifact: StoredArtifact) -> bytes:
+    try:
+        return file.read()
+    except OSError:
+        raise BadRequest(f"The file '{artifact.name}' is no longer where it was kept.") from None
+
+
+def _text_of(file: KeptFile, artifact: StoredArtifact) -> str:
+    text = _bytes_of(file, artifact).decode("utf-8", "replace")
     if not artifact.media_type.startswith("text/html"):
         return text
     # For reading, not for showing: what is left is data to a model, and never becomes a page again.

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from agent_tools.embedded import Home, Runtime, default_home
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.errors import Misconfigured
+from agent_tools.jobs.places import Place, place_of
 
 NOTICE_SERVICES = (
     "mailto", "mailtos", "ntfy", "ntfys", "gotify", "gotifys", "pover", "pbul", "bark", "barks", "slack", "discord", "gchat", "workflows",
@@ -64,7 +65,9 @@ class Settings(BaseSettings):
         1, alias="BACKBURNER_SWEEP_S", ge=0.1, le=60, description="how often lost jobs are looked for"
     )
     artifacts_url: str = Field(
-        "", alias="BACKBURNER_ARTIFACTS_URL", description="folder of the artifacts; unset: in BACKBURNER_HOME"
+        "",
+        alias="BACKBURNER_ARTIFACTS_URL",
+        description="where artifacts and uploads lie: a folder, s3://bucket/prefix, gs://… or az://…; unset: a folder in BACKBURNER_HOME",
     )
     llm_base_url: str = Field(
         "",
@@ -226,9 +229,11 @@ class Settings(BaseSettings):
 
     @field_validator("artifacts_url")
     @classmethod
-    def _only_folders(cls, value: str) -> str:
-        if "://" in value and not value.startswith("file://"):
-            raise ValueError("only a folder (a path or file://…) is supported")
+    def _only_places(cls, value: str) -> str:
+        if "://" in value and not re.match(r"file:///|(s3|gs|az)://[^/?#@\s]+(/[^?#\s]*)?$", value):
+            raise ValueError(
+                "must be a folder (a path or file:///…), s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+            )
         return value
 
     @field_validator("opus_base_url")
@@ -272,9 +277,10 @@ class Settings(BaseSettings):
         return () if self.remind == ("off",) else tuple(map(seconds, self.remind))
 
     @property
-    def artifacts(self) -> Path:
-        """The folder of the artifact store."""
-        return Path(self.artifacts_url.removeprefix("file://")) if self.artifacts_url else Home(self.home).artifacts
+    def artifacts(self) -> Place:
+        """Where artifacts and uploads lie."""
+        home = Home(self.home)
+        return place_of(self.artifacts_url or str(home.artifacts), spool=home.path / "spool")
 
     def address(self) -> str | None:
         """Where this installation is served just now; None where it is not."""

@@ -244,10 +244,10 @@ def print_made(backburner: Backburner, job: Job) -> None:
     previews = [artifact for artifact in job.artifacts if artifact.media_type == "image/png"]
     for artifact in job.artifacts:
         if artifact not in previews or len(previews) == 1:
-            out.print(f"  {escape(str(backburner.artifact_path(job, artifact)))}", soft_wrap=True)
+            out.print(f"  {escape(backburner.artifact_file(job, artifact).address)}", soft_wrap=True)
     if len(previews) > 1:
         out.print(
-            f"  {escape(str(backburner.artifact_path(job, previews[0]).parent))}/  ({len(previews)} previews)",
+            f"  {escape(backburner.artifact_file(job, previews[0]).address.rpartition('/')[0])}/  ({len(previews)} previews)",
             soft_wrap=True,
         )
 

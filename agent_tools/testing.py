@@ -19,6 +19,7 @@ from agent_tools.jobs.artifacts import Artifact, guess_media_type, safe_name
 from agent_tools.jobs.asks import Answer, Ask
 from agent_tools.jobs.context import Earlier, Parked, is_park
 from agent_tools.jobs.files import UploadedFile, new_id
+from agent_tools.jobs.folder import Folder
 from agent_tools.jobs.job import Progress, StoredArtifact
 from agent_tools.jobs.kinds import Kind, Made
 from agent_tools.jobs.upload_store import UploadStore
@@ -89,7 +90,7 @@ class _Uploads:
     """The files that a test gives."""
 
     def __init__(self, artifacts: Path) -> None:
-        self._store = UploadStore(artifacts)
+        self._store = UploadStore(Folder(artifacts))
         self.files: dict[str, UploadedFile] = {}
 
     def take(self, value: Any) -> Any:
@@ -123,7 +124,7 @@ class _Rehearsal:
         self._uploads = uploads
         self._kind, self._args, self._title, self._home, self._answers = kind, args, title, home, answers
         self._earlier = earlier
-        self._store = ArtifactStore(home / "artifacts")
+        self._store = ArtifactStore(Folder(home / "artifacts"))
         self._steps: dict[tuple[str, bytes], Recorded] = {}
         self._reactions: dict[tuple[str, bytes], Reaction] = {}
         self._progress: list[Progress] = []

@@ -20,6 +20,7 @@ from agent_tools.jobs.errors import (
     JobNotFound,
     NotNow,
     NotYours,
+    StoreUnavailable,
 )
 from web import (
     actions,
@@ -45,7 +46,7 @@ log = logging.getLogger("backburner.web")
 MOST_OF_A_FORM = 1_000_000
 MOST_OF_A_CALL = 32_000_000
 _STATUS_OF = {
-    JobNotFound: 404, NotAllowed: 403, NotYours: 403, BadRequest: 400, NotNow: 409, Conflict: 409, BookUnavailable: 503,
+    JobNotFound: 404, NotAllowed: 403, NotYours: 403, BadRequest: 400, NotNow: 409, Conflict: 409, BookUnavailable: 503, StoreUnavailable: 503,
 }  # fmt: skip
 
 

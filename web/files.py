@@ -1,14 +1,13 @@
 """Artifacts as files: what a job made, served so that nothing in it can touch our pages."""
 
-import asyncio
-from pathlib import Path
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from agent_tools import page_scripts
 from agent_tools.app import Backburner
+from agent_tools.jobs.places import KeptFile
+from web import kept
 from web.signing import signed_in
 
 SANDBOX = (
@@ -29,7 +28,7 @@ async def artifact(request: Request, backburner: Backburner) -> Response:
     stored = next((each for each in job.artifacts if each.name == request.path_params["name"]), None)
     if stored is None:
         raise HTTPException(404, "This job made no file of that name.")
-    return await sent(request, backburner.artifact_path(job, stored), stored.name, stored.media_type, stored.sha256)
+    return await sent(request, backburner.artifact_file(job, stored), stored.name, stored.media_type, stored.sha256)
 
 
 @signed_in("jobs:read")
@@ -39,13 +38,11 @@ async def shown(request: Request, backburner: Backburner) -> Response:
     file = (ask.shown or {}).get("file") if ask else None
     if ask is None or file is None or file["name"] != request.path_params["name"]:
         raise HTTPException(404, "No question here shows a file of that name.")
-    return await sent(request, backburner.asks.shown_path(ask), file["name"], file["media_type"], file["sha256"])
+    return await sent(request, backburner.asks.shown_file(ask), file["name"], file["media_type"], file["sha256"])
 
 
-async def sent(request: Request, path: Path, name: str, media_type: str, sha256: str) -> Response:
+async def sent(request: Request, file: KeptFile, name: str, media_type: str, sha256: str) -> Response:
     """A file that a job made, fenced in."""
-    if not await asyncio.to_thread(path.is_file):
-        raise HTTPException(404, "This file is no longer where it was kept.")
     etag = f'"{sha256}"'
     headers = {
         "etag": etag,
@@ -55,13 +52,16 @@ async def sent(request: Request, path: Path, name: str, media_type: str, sha256:
     if _is_known(request.headers.get("if-none-match", ""), etag):
         return Response(None, 304, headers)
     is_opened = _is_opened(media_type) and "download" not in request.query_params
-    return FileResponse(
-        path,
-        headers=headers,
-        media_type=_media_type(media_type),
-        filename=name,
-        content_disposition_type="inline" if is_opened else "attachment",
-    )
+    try:
+        return await kept.response(
+            file,
+            headers=headers,
+            media_type=_media_type(media_type),
+            filename=name,
+            disposition="inline" if is_opened else "attachment",
+        )
+    except OSError:
+        raise HTTPException(404, "This file is no longer where it was kept.") from None
 
 
 def own_script(media_type: str) -> str:

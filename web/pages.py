@@ -10,11 +10,12 @@ from starlette.responses import Response
 from agent_tools.app import Backburner, Standing
 from agent_tools.jobs.errors import JobNotFound
 from agent_tools.jobs.job import Batch, Job
+from agent_tools.jobs.places import KeptFile
 from sql.door import Filter
 from web import job_view, shelf, waiting, words
 from web.browse import AGES, STATUSES, Browse
 from web.looks import fragment, page
-from web.reading import beginning
+from web.reading import beginnings
 from web.signing import signed_in
 from web.site import Site
 
@@ -205,22 +206,19 @@ async def _nothing() -> dict[str, Standing]:
 
 
 def _excerpts(backburner: Backburner, jobs: Sequence[Job]) -> dict[str, str]:
-    found = {}
-    for job in jobs:
-        first = shelf.preview_of(job)
-        if first and words.sort_of(first) == "text":
-            found[job.id] = _beginning(backburner, job, first.name, _EXCERPT)
-    return found
+    firsts = [(job, first) for job in jobs if (first := shelf.preview_of(job)) and words.sort_of(first) == "text"]
+    found = beginnings([_file(backburner, job, first.name) for job, first in firsts], _EXCERPT)
+    return {job.id: text for (job, _), text in zip(firsts, found, strict=True)}
 
 
 def _texts(backburner: Backburner, job: Job, most: int) -> Mapping[str, tuple[str, bool]]:
     texts = [each for each in job.artifacts if words.sort_of(each) == "text"]
-    return {each.name: (_beginning(backburner, job, each.name, most), each.bytes > most) for each in texts}
+    found = beginnings([backburner.artifact_file(job, each) for each in texts], most)
+    return {each.name: (text, each.bytes > most) for each, text in zip(texts, found, strict=True)}
 
 
-def _beginning(backburner: Backburner, job: Job, name: str, most: int) -> str:
-    artifact = next(each for each in job.artifacts if each.name == name)
-    return beginning(backburner.artifact_path(job, artifact), most)
+def _file(backburner: Backburner, job: Job, name: str) -> KeptFile:
+    return backburner.artifact_file(job, next(each for each in job.artifacts if each.name == name))
 
 
 def _facts(job: Job, now: datetime) -> list[tuple[str, words.Moment]]:

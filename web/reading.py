@@ -1,12 +1,13 @@
-"""The beginning of a file, as text."""
+"""The beginnings of files, as text."""
 
-from pathlib import Path
+from collections.abc import Sequence
+
+from agent_tools.jobs.places import KeptFile
 
 
-def beginning(path: Path, most: int) -> str:
-    """At most so many bytes of it; empty where it is gone. Blocking: call it in a thread."""
-    try:
-        with path.open("rb") as file:
-            return file.read(most).decode("utf-8", "replace").rstrip("\ufffd")
-    except OSError:
-        return ""
+def beginnings(files: Sequence[KeptFile], most: int) -> list[str]:
+    """At most so many bytes of each; empty where a file is gone, or cannot be had soon. Blocking: call it in a thread."""
+    if not files:
+        return []
+    found = files[0].place.beginnings([each.key for each in files], most)
+    return [data.decode("utf-8", "replace").rstrip("\ufffd") for data in found]

@@ -14,7 +14,7 @@ from agent_tools.jobs.job import StoredArtifact
 from web import asked, words
 from web.asked import Question
 from web.looks import page
-from web.reading import beginning
+from web.reading import beginnings
 from web.shelf import INBOX
 from web.signing import signed_in
 from web.site import Site
@@ -159,4 +159,4 @@ def _file_text(backburner: Backburner, ask: Ask) -> str:
     if not file:
         return ""
     stored = StoredArtifact(file["name"], file["title"], file["media_type"], file["bytes"], file["sha256"], 0)
-    return beginning(backburner.asks.shown_path(ask), _TEXT) if words.sort_of(stored) == "text" else ""
+    return beginnings([backburner.asks.shown_file(ask)], _TEXT)[0] if words.sort_of(stored) == "text" else ""

@@ -16,17 +16,18 @@ from typing import Any, Literal, NamedTuple, NoReturn, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from agent_tools.jobs.artifact_store import ArtifactStore, Attempt, StepFile, digest_of
-from agent_tools.jobs.artifacts import Artifact
+from agent_tools.jobs.artifact_store import ArtifactStore, Attempt, StepFile
+from agent_tools.jobs.artifacts import Artifact, digest_of
 from agent_tools.jobs.asks import Answer
 from agent_tools.jobs.context import Earlier, Parked, pace
 from agent_tools.jobs.eta import size_of
 from agent_tools.jobs.files import Upload, UploadedFile, named
 from agent_tools.jobs.job import Progress, StoredArtifact, artifact_named
+from agent_tools.jobs.places import KeptFile
 from agent_tools.jobs.upload_store import UploadStore
 from sql.hands import Claim, Reaction, Recorded
 from worker import questions
-from worker.patience import until_the_book_answers
+from worker.patience import until_the_book_answers, until_the_store_answers
 from worker.questions import Question
 from worker.stages import Stages
 from worker.step_values import artifacts_in, as_json, files_in, with_artifacts
@@ -88,7 +89,7 @@ class RunningJob:
         self._said: Progress | None = None
         self._address = callback_url
         self._attempt = Attempt(claim.tenant, claim.id, claim.fence)
-        self._folder = scratch / f"{claim.id}-{claim.fence}"
+        self._folder, self._near = folders_of(scratch, claim)
         self._stage: str | None = None
         self._calls: Counter[tuple[str, bytes]] = Counter()
         self._looks: Counter[str] = Counter()
@@ -229,7 +230,7 @@ class RunningJob:
         """The question as it is kept, with the file that it shows."""
         shown = asked.shown
         if asked.file is not None:
-            shown = questions.kept(shown, await asyncio.to_thread(self._artifacts.keep_step, self._attempt, asked.file))
+            shown = questions.kept(shown, await self._keep_step(asked.file))
         return asked.row(recorded_as, shown)
 
     async def _step(
@@ -271,20 +272,14 @@ class RunningJob:
 
     async def _taken_over(self, step: "_Step", recorded: Recorded) -> Any:
         """The value that was recorded. Raises FileNotFoundError where a file of it is gone."""
-        files = files_in(recorded.value)
-        value = with_artifacts(recorded.value, self._artifact)
-        if any(file.job != self.id for file in files):
+        value = await self._with_artifacts(recorded.value)
+        if any(file.job != self.id for file in files_in(recorded.value)):
             # That job may be deleted any time: its files become ours, too.
             return await self._record(step, value, recorded.took_s)
-        for file in files:
-            await asyncio.to_thread(self._artifacts.step_path(self.tenant, file).stat)
         return step.returns.validate_python(value)
 
     async def _record(self, step: "_Step", value: Any, took_s: float) -> Any:
-        files = [
-            await asyncio.to_thread(self._artifacts.keep_step, self._attempt, artifact)
-            for artifact in artifacts_in(value)
-        ]
+        files = [await self._keep_step(artifact) for artifact in artifacts_in(value)]
         plain = as_json(step.name, value, files)
         row = {
             "id": self.id, "fence": self.fence, "name": step.recorded_as, "args_hash": step.args_hash.hex(),
@@ -294,11 +289,22 @@ class RunningJob:
             if self.parked:
                 raise self.parked
             await self._end_lost()
-        return step.returns.validate_python(with_artifacts(plain, self._artifact)) if files else value
+        return step.returns.validate_python(await self._with_artifacts(plain)) if files else value
 
-    def _artifact(self, file: StepFile) -> Artifact:
-        path = self._artifacts.step_path(self.tenant, file)
-        return Artifact(file.name, file.title, file.media_type, path=path)
+    async def _keep_step(self, artifact: Artifact) -> StepFile:
+        return await until_the_store_answers(
+            lambda: self._artifacts.keep_step(self._attempt, artifact, self._near),
+            f"'{artifact.name}' of job {self.id}",
+        )
+
+    async def _with_artifacts(self, recorded: Any) -> Any:
+        """A recorded value with the files that it holds. Raises FileNotFoundError."""
+        paths = {file: await self._local(self._artifacts.step_file(self.tenant, file)) for file in files_in(recorded)}
+        return with_artifacts(recorded, lambda file: Artifact(file.name, file.title, file.media_type, path=paths[file]))
+
+    async def _local(self, file: KeptFile) -> Path:
+        """A path to read it from. Raises FileNotFoundError."""
+        return await until_the_store_answers(lambda: file.local(self._near), f"job {self.id}")
 
     async def file(self, value: str) -> Path:
         """The file that an argument names."""
@@ -310,10 +316,12 @@ class RunningJob:
         kept = await until_the_book_answers(
             lambda: self._store.file(self.tenant, file.id), f"upload {file.id} for job {self.id}"
         )
-        path = UploadStore(self._artifacts.folder).path(self.tenant, file.id, kept.name) if kept else None
-        if path is None or not await asyncio.to_thread(path.is_file):
-            raise LookupError(f"The upload {file.id} is not here any longer. Upload it again, for a new job.")
-        return path
+        try:
+            if kept:
+                return await self._local(UploadStore(self._artifacts.place).file(self.tenant, file.id, kept.name))
+        except FileNotFoundError:
+            log.info("upload %s is in the book, and its file is gone", file.id)
+        raise LookupError(f"The upload {file.id} is not here any longer. Upload it again, for a new job.")
 
     async def artifact(self, job_id: str, name: str) -> Path:
         """The file of an artifact of a completed job of the same tenant."""
@@ -338,10 +346,10 @@ class RunningJob:
         return wanted, found
 
     async def _path(self, job_id: str, stored: StoredArtifact) -> Path:
-        path = self._artifacts.path(self.tenant, job_id, stored)
-        if not await asyncio.to_thread(path.is_file):
-            raise LookupError(f"The file '{stored.name}' of {job_id} is no longer where it was kept.")
-        return path
+        try:
+            return await self._local(self._artifacts.file(self.tenant, job_id, stored))
+        except FileNotFoundError:
+            raise LookupError(f"The file '{stored.name}' of {job_id} is no longer where it was kept.") from None
 
     async def earlier(self, kind: str, /, **labels: str) -> list[Earlier]:
         """The completed jobs of the kind in the same tenant that bear all of these labels, oldest first."""
@@ -366,6 +374,12 @@ class RunningJob:
     def key(self, name: str) -> str:
         """A stable idempotency key for one effect outside."""
         return f"{self.id}:{name}"
+
+
+def folders_of(scratch: Path, claim: Claim) -> tuple[Path, Path]:
+    """Where an attempt works, and where copies lie of what it reads from a bucket. Both go with it."""
+    folder = scratch / f"{claim.id}-{claim.fence}"
+    return folder, folder.with_name(f"{folder.name}-kept")
 
 
 class _Step(NamedTuple):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agent_tools.jobs.artifacts import Artifact, Result
 from agent_tools.jobs.context import GiveUp, Parked, TryAgain
-from agent_tools.jobs.errors import BadRequest
+from agent_tools.jobs.errors import BadRequest, StoreUnavailable
 from agent_tools.jobs.job import JobError
 from agent_tools.jobs.kinds import Made, refuse_unstorable
 
@@ -63,6 +63,8 @@ def of_error(error: BaseException, job_id: str) -> Ending:
             return Ending("failed", error=JobError("gave_up", _clean(error)))
         case TryAgain():
             return Ending("errored", error=JobError("try_again", _clean(error), retryable=True), after_s=error.after_s)
+        case StoreUnavailable():
+            return Ending("errored", error=JobError(error.code, _clean(error), retryable=True))
         case BadRequest():
             return Ending("failed", error=JobError(error.code, _clean(error)))
         case OSError() if error.errno is not None:

@@ -18,7 +18,7 @@ from agent_tools.batcher import Batcher
 from agent_tools.bell import Bell, Changes, RedisError, Ring
 from agent_tools.jobs import callbacks
 from agent_tools.jobs.artifact_store import ArtifactStore
-from agent_tools.jobs.errors import BookUnavailable, Unstorable
+from agent_tools.jobs.errors import BookUnavailable, StoreUnavailable, Unstorable
 from agent_tools.jobs.kinds import Kinds, load_kinds
 from agent_tools.jobs.upload_store import UploadStore
 from agent_tools.settings import Settings
@@ -26,6 +26,7 @@ from agent_tools.tasks import end
 from agent_tools.view import Addresses
 from sql.hands import Claim, HandsStore
 from worker.beat import Beat
+from worker.context import folders_of
 from worker.notices import NoticeRound
 from worker.patience import until_the_book_answers
 from worker.progress import ProgressBoard
@@ -67,7 +68,7 @@ class Hands:
         self.at_once = {name: most for name, most in limits.items() if most}
         self.store, self.bell, self.threads = store, the_bell, threads
         self.artifacts = ArtifactStore(settings.artifacts)
-        self.uploads = UploadStore(settings.artifacts)
+        self.uploads = UploadStore(self.artifacts.place)
         self._settings, self._secret = settings, secret
         self.scratch = _scratch(name)
         self.board = ProgressBoard(self._write_progress)
@@ -81,6 +82,7 @@ class Hands:
         self._awaited = asyncio.Event()
         self.wake = asyncio.Event()
         self.accepting = True
+        self.leaving = asyncio.Event()
         self.worker = 0
         self._performing = 0
         self._attempts: set[asyncio.Task[None]] = set()
@@ -148,12 +150,12 @@ class Hands:
         claim = running.claim
         if self.running.get(claim.id) is running:
             del self.running[claim.id]
-        folder = self.scratch / f"{claim.id}-{claim.fence}"
-        self.threads.when_idle(claim.fence, lambda: shutil.rmtree(folder, ignore_errors=True))
+        self.threads.when_idle(claim.fence, lambda: _delete(*folders_of(self.scratch, claim)))
 
     async def leave(self, patience_s: float = DRAIN_S) -> None:
         """Claim nothing more, give back what runs, and wait until that is written."""
         self.accepting = False
+        self.leaving.set()
         self.wake.set()
         for running in list(self.running.values()):
             running.stop("given_back")
@@ -306,6 +308,14 @@ class Hands:
 
     async def tidy_once(self) -> None:
         """As `tidy`, of those that were left an hour ago or longer."""
+        await self.store.forget_webhooks()
+        try:
+            await self._tidy_artifacts()
+            await self._tidy_uploads()
+        except StoreUnavailable as error:
+            log.warning("files that nobody names stay for now: %s", error)
+
+    async def _tidy_artifacts(self) -> None:
         left = await asyncio.to_thread(lambda: list(self.artifacts.left(_LEAVE_BEHIND_S)))
         for start in range(0, len(left), 1000):
             lot = left[start : start + 1000]
@@ -314,8 +324,6 @@ class Hands:
                 if (each.job, each.fence) not in kept:
                     await asyncio.to_thread(self.artifacts.remove, each.tenant, each.job, each.fence)
                     log.info("deleted files of job %s that nobody names", each.job)
-        await self._tidy_uploads()
-        await self.store.forget_webhooks()
 
     async def _tidy_uploads(self) -> None:
         while expired := await self.store.expire_files():
@@ -387,6 +395,11 @@ async def _forever(run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("%s broke off and begins again", run.__name__)
         await asyncio.sleep(0.5)
+
+
+def _delete(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _scratch(name: str) -> Path:

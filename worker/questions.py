@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agent_tools.jobs.artifact_store import digest_of
-from agent_tools.jobs.artifacts import Artifact
+from agent_tools.jobs.artifacts import Artifact, digest_of
 from agent_tools.jobs.asks import Answer, needs_form
 from agent_tools.jobs.context import seconds
 from agent_tools.jobs.kinds import listed, problems_of

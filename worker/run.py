@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agent_tools.jobs.artifact_store import Attempt
 from agent_tools.jobs.context import Parked, is_park
-from agent_tools.jobs.errors import BackburnerError, Unstorable
-from agent_tools.jobs.job import JobError, StoredArtifact
+from agent_tools.jobs.errors import BackburnerError, StoreRefused, StoreUnavailable, Unstorable
+from agent_tools.jobs.job import JobError, Progress, StoredArtifact
 from agent_tools.jobs.kinds import Made
 from sql.hands import Claim, Look
 from worker import ending as ended
@@ -159,14 +159,7 @@ def _of_made(made: Made, claim: Claim) -> Ending:
 
 async def settle(hands: "Hands", claim: Claim, ending: Ending) -> str:
     """Write the ending, until it is written or somebody else's. Gives the status that the job has now."""
-    files: list[StoredArtifact] = []
-    if ending.artifacts:
-        try:
-            files = await asyncio.to_thread(
-                hands.artifacts.keep, Attempt(claim.tenant, claim.id, claim.fence), ending.artifacts
-            )
-        except OSError as error:
-            ending = ended.of_error(error, claim.id)
+    ending, files = await _kept(hands, claim, ending)
     row = _row(hands, claim, ending, files)
     try:
         status = await _write(hands, row)
@@ -184,6 +177,40 @@ async def settle(hands: "Hands", claim: Claim, ending: Ending) -> str:
             return f"was settled before as {look.status}"
         return f"is not ours any more ({look.status if look else 'gone'}); its ending was refused"
     return status
+
+
+async def _kept(hands: "Hands", claim: Claim, ending: Ending) -> tuple[Ending, list[StoredArtifact]]:
+    """The ending, once its files are in the store; one that is away is waited for while the job is ours and this worker stays."""
+    here, pause_s = Attempt(claim.tenant, claim.id, claim.fence), 0.5
+    while ending.artifacts:
+        keeping = asyncio.create_task(asyncio.to_thread(hands.artifacts.keep, here, ending.artifacts))
+        try:
+            return ending, await _unless_leaving(hands, keeping)
+        except (OSError, StoreRefused) as error:
+            return ended.of_error(error, claim.id), []
+        except StoreUnavailable as error:
+            log.warning("the files of job %s wait: %s", claim.id, error)
+            hands.board.say(claim, Progress("Done; its files wait for the object store"))
+        look = await _look(hands, claim)
+        if not hands.accepting or look is None or look.status != "running":
+            return GIVEN_BACK, []
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, 5)
+    return ending, []
+
+
+async def _unless_leaving(hands: "Hands", keeping: "asyncio.Task[list[StoredArtifact]]") -> list[StoredArtifact]:
+    """What was kept. Raises StoreUnavailable where that lasts, and this worker leaves."""
+    leaving = asyncio.create_task(hands.leaving.wait())
+    try:
+        await asyncio.wait({keeping, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({keeping}, timeout=GRACE_S)
+    finally:
+        leaving.cancel()
+    if done:
+        return keeping.result()
+    keeping.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody asks any more
+    raise StoreUnavailable("this worker leaves, and the store is slow.")
 
 
 async def _write(hands: "Hands", row: dict[str, Any]) -> str | None:

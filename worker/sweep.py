@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from agent_tools.bell import RedisError, Ring, WatchBell
 from agent_tools.jobs.artifact_store import ArtifactStore
@@ -16,7 +17,8 @@ TAKEN_FOR_TOO_LONG_S = 5
 """A message that was taken and whose job is still queued after this: its taker died in between."""
 _EXPIRE_S = 60
 _MOST_EXPIRED = 100
-"""At a time: their files are deleted between two beats."""
+"""At a time: their files are deleted before there are more."""
+_REMOVING_S = 0.5
 _COUNT_S = 10
 
 
@@ -27,6 +29,9 @@ class Sweep:
         self._every_s, self._lease_s = settings.sweep_s, settings.lease_s
         self._bell = WatchBell(settings.redis_url)
         self._artifacts = ArtifactStore(settings.artifacts)
+        # A store that is slow must not hold up the beat, on whose thread this runs.
+        self._removals = ThreadPoolExecutor(1, thread_name_prefix="remove")
+        self._removing = self._removals.submit(lambda: None)
         self._last_tick: float | None = None
         self._reap_from = 0.0
         self._keep_days = settings.keep_days
@@ -55,22 +60,24 @@ class Sweep:
             self._ring_again(book, now)
         except RedisError as error:
             log.debug("nothing was rung: %s", error)
-        if now >= self._expire_from:
+        if now >= self._expire_from and self._removing.done():
             self._expire(book, now)
         if now >= self._count_from:
             self._count_from = now + (0 if book.count() >= MOST_COUNTED else _COUNT_S)
         self._last_tick = now
 
     def close(self) -> None:
-        """Give the connection to Redis back."""
+        """Give the connection to Redis back. What is still to be removed is found by the next who tidies."""
         self._bell.close()
+        self._removals.shutdown(wait=False, cancel_futures=True)
 
     def _expire(self, book: WatchStore, now: float) -> None:
         """Delete a lot of what need not be kept; where there may be more, the next tick goes on."""
         expired = book.expire(self._keep_days, most=_MOST_EXPIRED)
         for tenant, job_id in expired:
-            self._artifacts.remove(tenant, job_id)
+            self._removing = self._removals.submit(self._artifacts.remove, tenant, job_id)
             log.info("job %s expired", job_id)
+        wait([self._removing], timeout=_REMOVING_S)
         self._expire_from = now + (0 if len(expired) >= _MOST_EXPIRED else _EXPIRE_S)
 
     def _ring(self, due: list[Due]) -> None:

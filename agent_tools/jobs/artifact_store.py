@@ -1,20 +1,15 @@
-"""Where artifacts lie: a folder, under tenant/job/fence/name, never overwritten; what steps made under tenant/job/steps."""
+"""Where artifacts lie: under tenant/job/fence/name, never overwritten; what steps made under tenant/job/steps."""
 
-import hashlib
-import os
-import secrets
-import shutil
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from agent_tools.jobs.artifacts import Artifact
+from agent_tools.jobs.folder import Folder
 from agent_tools.jobs.job import StoredArtifact
+from agent_tools.jobs.places import KeptFile, Place
 
-_CHUNK = 1 << 20
 _STEPS = "steps"
-_WRITABLE = 0o222
 
 
 class Attempt(NamedTuple):
@@ -45,132 +40,77 @@ class Left(NamedTuple):
 
 
 class ArtifactStore:
-    """Blocking: call it in a thread. Only an attempt that settled has its files named in the book.
+    """Blocking: call it in a thread. Only an attempt that settled has its files named in the book."""
 
-    No file in it is ever written to again, so that one which lies here already is linked and not copied.
-    """
+    def __init__(self, place: Place) -> None:
+        self.place = place
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    @property
+    def folder(self) -> Path | None:
+        """The folder in which they lie; None: they lie in a bucket."""
+        return self.place.root if isinstance(self.place, Folder) else None
 
     def keep(self, attempt: Attempt, artifacts: Iterable[Artifact]) -> list[StoredArtifact]:
-        """Write the files and see them on the disk before anything names them. Raises OSError.
+        """Write the files and see them kept before anything names them. Raises OSError, StoreUnavailable.
 
-        Two artifacts of one name become `name` and `name-2`.
+        Two artifacts of one name become `name` and `name-2`. May be called again where the store was away.
         """
-        target, taken, stored = self._folder(attempt), set[str](), list[StoredArtifact]()
-        for artifact in artifacts:
-            if not taken:
-                target.mkdir(parents=True, exist_ok=True)
-            name = _free_name(artifact.name, taken)
-            taken.add(name)
-            size, digest = self._write(artifact, target / name)
-            stored.append(StoredArtifact(name, artifact.title, artifact.media_type, size, digest, attempt.fence))
-        if taken:
-            self._sync(target)
-        return stored
+        named = _named(artifacts)
+        written = self.place.write(_folder(attempt), named)
+        return [
+            StoredArtifact(name, artifact.title, artifact.media_type, size, digest, attempt.fence)
+            for (name, artifact), (size, digest) in zip(named, written, strict=True)
+        ]
 
-    def keep_step(self, attempt: Attempt, artifact: Artifact) -> StepFile:
-        """Keep what a step made for as long as the job is kept, and see it on the disk. Raises OSError."""
+    def keep_step(self, attempt: Attempt, artifact: Artifact, near: Path) -> StepFile:
+        """Keep what a step made for as long as the job is kept. Raises OSError, StoreUnavailable.
+
+        `near` is a folder for what a bucket's files are read from; a copy of this one may lie there afterwards.
+        """
         # First among the files of the attempt: if this breaks off, it is swept with them.
-        part = self._folder(attempt) / f".{secrets.token_hex(8)}"
-        part.parent.mkdir(parents=True, exist_ok=True)
-        size, digest = self._write(artifact, part)
-        file = StepFile(attempt.job, artifact.name, artifact.title, artifact.media_type, size, digest)
-        target = self.step_path(attempt.tenant, file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            part.replace(target)
-        part.unlink(missing_ok=True)
-        self._sync(target.parent)
+        arriving = self.place.begin(_folder(attempt), near)
+        try:
+            arriving.take(artifact)
+            size, digest = arriving.written()
+            file = StepFile(attempt.job, artifact.name, artifact.title, artifact.media_type, size, digest)
+            arriving.finish(_step_key(attempt.tenant, file))
+        except BaseException:
+            arriving.give_up()
+            raise
         return file
 
-    def step_path(self, tenant: int, file: StepFile) -> Path:
-        """Where the file is, or was."""
-        return self.folder / str(tenant) / file.job / _STEPS / file.sha256 / file.name
+    def step_file(self, tenant: int, file: StepFile) -> KeptFile:
+        """The file, or where it was."""
+        return KeptFile(self.place, _step_key(tenant, file))
 
-    def path(self, tenant: int, job: str, artifact: StoredArtifact) -> Path:
-        """Where the file is."""
-        return self._folder(Attempt(tenant, job, artifact.fence)) / artifact.name
+    def file(self, tenant: int, job: str, artifact: StoredArtifact) -> KeptFile:
+        """The file, or where it was."""
+        return KeptFile(self.place, f"{_folder(Attempt(tenant, job, artifact.fence))}/{artifact.name}")
 
     def remove(self, tenant: int, job: str, fence: int | None = None) -> None:
         """Delete the files of an attempt, or of the whole job. What is not there is fine."""
-        folder = self.folder / str(tenant) / job
-        shutil.rmtree(folder if fence is None else folder / str(fence), ignore_errors=True)
+        self.place.remove(f"{tenant}/{job}" if fence is None else _folder(Attempt(tenant, job, fence)))
 
     def left(self, older_than_s: float) -> Iterator[Left]:
         """What was left here longer ago than this, by attempts and by steps; what does not look like ours is passed over."""
-        limit = time.time() - older_than_s
-        for folder in self.folder.glob("*/*/*"):
-            tenant, job, of = folder.parts[-3:]
-            is_ours = tenant.isdecimal() and (of.isdecimal() or of == _STEPS)
-            if is_ours and folder.is_dir() and folder.stat().st_mtime < limit:
+        for tenant, job, of in self.place.left("", older_than_s):
+            if tenant.isdecimal() and (of.isdecimal() or of == _STEPS):
                 yield Left(int(tenant), job, int(of) if of != _STEPS else None)
 
-    def _folder(self, attempt: Attempt) -> Path:
-        return self.folder / str(attempt.tenant) / attempt.job / str(attempt.fence)
 
-    def _write(self, artifact: Artifact, target: Path) -> tuple[int, str]:
-        if artifact.path and self._holds(artifact.path.resolve()) and _link(artifact.path.resolve(), target):
-            return target.stat().st_size, digest_of(artifact)
-        return _copy(artifact, target)
-
-    def _holds(self, path: Path) -> bool:
-        return path.is_relative_to(self.folder.resolve()) and not path.stat().st_mode & _WRITABLE
-
-    def _sync(self, folder: Path) -> None:
-        """See the names of what is in this folder on the disk, and its own in those above."""
-        for each in (folder, *folder.relative_to(self.folder).parents):
-            _sync(self.folder / each)
+def _folder(attempt: Attempt) -> str:
+    return f"{attempt.tenant}/{attempt.job}/{attempt.fence}"
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    free, number = name, 2
-    while free in taken:
-        free, number = f"{Path(name).stem}-{number}{Path(name).suffix}", number + 1
-    return free
+def _step_key(tenant: int, file: StepFile) -> str:
+    return f"{tenant}/{file.job}/{_STEPS}/{file.sha256}/{file.name}"
 
 
-def digest_of(artifact: Artifact) -> str:
-    """SHA-256 of what is in the file, in hex. Raises OSError."""
-    digest = hashlib.sha256()
-    for chunk in _chunks(artifact):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _link(source: Path, target: Path) -> bool:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # not every filesystem can
-        return False
-    return True
-
-
-def _copy(artifact: Artifact, target: Path) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with target.open("xb") as file:
-        for chunk in _chunks(artifact):
-            digest.update(chunk)
-            size += file.write(chunk)
-        file.flush()
-        target.chmod(target.stat().st_mode & ~_WRITABLE)
-        os.fsync(file.fileno())
-    return size, digest.hexdigest()
-
-
-def _chunks(artifact: Artifact) -> Iterator[bytes]:
-    if artifact.path is None:
-        yield artifact.data or b""
-        return
-    with artifact.path.open("rb") as source:
-        while chunk := source.read(_CHUNK):
-            yield chunk
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _named(artifacts: Iterable[Artifact]) -> list[tuple[str, Artifact]]:
+    named = dict[str, Artifact]()
+    for artifact in artifacts:
+        name, number = artifact.name, 2
+        while name in named:
+            name, number = f"{Path(artifact.name).stem}-{number}{Path(artifact.name).suffix}", number + 1
+        named[name] = artifact
+    return list(named.items())

@@ -1,12 +1,14 @@
 """What a job leaves behind, as its handler returns it."""
 
+import hashlib
 import mimetypes
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_BLOCK = 1 << 20
 _SAFE_NAME = re.compile(r"[^\w.\- ]+", re.UNICODE)
 _MEDIA_TYPES = {
     ".md": "text/markdown",
@@ -87,3 +89,24 @@ def guess_media_type(name: str) -> str:
     """The media type that a file's name promises; `application/octet-stream` when it promises none."""
     suffix = Path(name).suffix.lower()
     return _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def digest_of(artifact: Artifact) -> str:
+    """SHA-256 of what is in the file, in hex. Raises OSError."""
+    digest = hashlib.sha256()
+    for block in blocks_in(artifact):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def blocks_in(artifact: Artifact) -> Iterator[bytes]:
+    """What is in an artifact. Raises OSError."""
+    return iter((artifact.data or b"",)) if artifact.path is None else blocks_of(artifact.path)
+
+
+def blocks_of(path: Path, start: int = 0) -> Iterator[bytes]:
+    """What is in a file, from there on. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while block := file.read(_BLOCK):
+            yield block

@@ -93,6 +93,18 @@ class BookUnavailable(BackburnerError):
     code = "book_unavailable"
 
 
+class StoreUnavailable(BackburnerError):
+    """The object store of the files cannot be reached, or is too busy; trying again helps."""
+
+    code = "store_unavailable"
+
+
+class StoreRefused(StoreUnavailable):
+    """The object store refuses what is asked of it, until an operator mends that; the sentence says how."""
+
+    code = "store_refused"
+
+
 class Misconfigured(BackburnerError):
     """A setting or a folder of this installation is not usable; the sentence says which and how to mend it."""
 

@@ -1,17 +1,11 @@
 """Where uploads lie: beside the artifacts, under uploads/tenant/id/name, never overwritten."""
 
-import hashlib
-import os
-import shutil
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
-_PART = ".part"
-"""What a file is called while it arrives; no name of an upload begins with a dot."""
-_READ_ONLY = 0o444
+from agent_tools.jobs.places import Arriving, KeptFile, Place
+
+_UPLOADS = "uploads"
 
 
 class Kept(NamedTuple):
@@ -23,85 +17,59 @@ class Kept(NamedTuple):
 
 
 class UploadStore:
-    """Blocking: call it in a thread. A file is all there, and on the disk, before the book names it."""
+    """Blocking: call it in a thread. A file is all there, for good, before the book names it."""
 
-    def __init__(self, artifacts: Path) -> None:
-        self.folder = artifacts / "uploads"
+    def __init__(self, place: Place) -> None:
+        self.place = place
 
-    def path(self, tenant: int, upload: str, name: str) -> Path:
-        """Where the file is."""
-        return self._folder(tenant, upload) / name
+    def file(self, tenant: int, upload: str, name: str) -> KeptFile:
+        """The file, or where it was."""
+        return KeptFile(self.place, f"{_folder(tenant, upload)}/{name}")
 
-    def begin(self, tenant: int, upload: str) -> "Arriving":
+    def begin(self, tenant: int, upload: str) -> "ArrivingUpload":
         """Make room for a file. Raises OSError."""
-        folder = self._folder(tenant, upload)
-        folder.mkdir(parents=True)
-        return Arriving(folder)
+        folder = _folder(tenant, upload)
+        return ArrivingUpload(self.place.begin(folder), folder)
 
     def free(self) -> int:
-        """How many bytes the disk has room for."""
-        nearest = next(each for each in (self.folder, *self.folder.parents) if each.exists())
-        return shutil.disk_usage(nearest).free
+        """How many bytes there is room for."""
+        return self.place.free()
 
     def remove(self, tenant: int, upload: str) -> None:
         """Delete an upload. What is not there is fine."""
-        shutil.rmtree(self._folder(tenant, upload), ignore_errors=True)
+        self.place.remove(_folder(tenant, upload))
 
     def left(self, older_than_s: float) -> Iterator[tuple[int, str]]:
         """(tenant, id) of what nobody has written to for this long, whole or not."""
-        limit = time.time() - older_than_s
-        for folder in self.folder.glob("*/*"):
-            if folder.parent.name.isdecimal() and _last_written(folder) < limit:
-                yield int(folder.parent.name), folder.name
-
-    def _folder(self, tenant: int, upload: str) -> Path:
-        return self.folder / str(tenant) / upload
+        for _, tenant, upload in self.place.left(_UPLOADS, older_than_s):
+            if tenant.isdecimal():
+                yield int(tenant), upload
 
 
-class Arriving:
-    """A file of which more comes, until `finish` or `give_up`."""
+class ArrivingUpload:
+    """An upload of which more comes, until `finish` or `give_up`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._part = folder, folder / _PART
-        self._digest = hashlib.sha256()
-        self._file = self._part.open("xb")
-        self.bytes = 0
+    def __init__(self, arriving: Arriving, folder: str) -> None:
+        self._arriving, self._folder = arriving, folder
+
+    @property
+    def size(self) -> int:
+        """How much has come."""
+        return self._arriving.size
 
     def write(self, data: bytes) -> None:
         """Take some more of it. Raises OSError."""
-        self._file.write(data)
-        self._digest.update(data)
-        self.bytes += len(data)
+        self._arriving.write(data)
 
     def finish(self, name: str) -> Kept:
-        """See it on the disk under its name, to be read only. Raises OSError."""
-        self._file.flush()
-        self._part.chmod(_READ_ONLY)
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._part.rename(self._folder / name)
-        for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
-            _sync(folder)
-        return Kept(name, self.bytes, self._digest.hexdigest())
+        """See it kept under its name. Raises OSError, StoreUnavailable."""
+        self._arriving.finish(f"{self._folder}/{name}")
+        return Kept(name, *self._arriving.written())
 
     def give_up(self) -> None:
         """Leave nothing of it behind."""
-        # What is still buffered may not fit on the disk: closing says so, and closes all the same.
-        with suppress(OSError):
-            self._file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._arriving.give_up()
 
 
-def _last_written(folder: Path) -> float:
-    try:
-        return max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
-    except OSError:  # it is just going, or no folder
-        return time.time()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _folder(tenant: int, upload: str) -> str:
+    return f"{_UPLOADS}/{tenant}/{upload}"

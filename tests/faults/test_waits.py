@@ -317,7 +317,7 @@ async def test_a_file_that_is_shown_is_kept_and_the_same_file_is_the_same_questi
     assert ask.shown is not None
     file = ask.shown["file"]
     assert (file["name"], file["title"], file["bytes"]) == ("draft.txt", "Draft", 7)
-    (kept,) = here.hands.artifacts.folder.glob(f"*/{job}/steps/{file['sha256']}/draft.txt")
+    (kept,) = here.hands.artifacts.place.root.glob(f"*/{job}/steps/{file['sha256']}/draft.txt")
     assert kept.read_text() == "A draft"
 
 

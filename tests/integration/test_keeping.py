@@ -274,7 +274,7 @@ def _of(tenant: Tenant) -> dict[str, str]:
 
 
 def _file_of(settings: Settings, stores: Stores, job: str) -> Path:
-    folder = settings.artifacts / str(stores.book.default.id) / job / "1"
+    folder = settings.artifacts.root / str(stores.book.default.id) / job / "1"
     folder.mkdir(parents=True)
     (folder / "a.txt").write_text("A")
     return folder / "a.txt"

@@ -98,7 +98,7 @@ def shown(app: Backburner, job: Job) -> dict[str, str]:
 
 
 def files_of_steps(app: Backburner, job: Job) -> list[Path]:
-    return sorted(app._artifacts.folder.glob(f"{job.tenant}/{job.id}/steps/*/*"))
+    return sorted(app._artifacts.place.root.glob(f"{job.tenant}/{job.id}/steps/*/*"))
 
 
 HUNG = {"The sun": "SUN", "The moon": "MOON", "framed-sun.txt": "[SUN]", "framed-moon.txt": "[MOON]"}
@@ -181,14 +181,14 @@ async def test_files_of_steps_stay_as_long_as_their_job_and_no_longer(
     kept, gone = await hung(app, crew, "sun"), await hung(app, crew, "moon")
     live = await performed(app, crew, (await app.create("gallery", {"pictures": ["sea"], "attempts": 2})).id)
     stores.book.run("DELETE FROM jobs WHERE id = %s", gone.id)  # and the process died before its files were deleted
-    for folder in app._artifacts.folder.glob("*/*/*"):
+    for folder in app._artifacts.place.root.glob("*/*/*"):
         os.utime(folder, (0, 0))
 
     await crew.tidy_once()
 
     assert [len(files_of_steps(app, job)) for job in (kept, live, gone)] == [2, 2, 0]
     assert shown(app, kept)["framed-sun.txt"] == "[SUN]"
-    assert not (app._artifacts.folder / str(live.tenant) / live.id / str(live.fence)).exists()
+    assert not (app._artifacts.place.root / str(live.tenant) / live.id / str(live.fence)).exists()
 
 
 # --------------------------------------------------------------------------------------------- artifacts of another job

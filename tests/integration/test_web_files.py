@@ -146,7 +146,7 @@ async def test_files_with_odd_names_are_served(shelf: Shelf) -> None:
 
 
 async def test_a_file_that_is_gone_from_the_disk_is_a_page_that_says_so(shelf: Shelf, settings: Settings) -> None:
-    for path in settings.artifacts.rglob("notes.txt"):
+    for path in settings.artifacts.root.rglob("notes.txt"):
         path.unlink()
 
     answer = await shelf.get("notes.txt")

@@ -19,7 +19,7 @@ from web.site import Site
 
 @pytest.fixture
 async def site(app: Backburner, shared_settings: Settings) -> AsyncIterator[Site]:
-    shared_settings.artifacts.mkdir(parents=True)
+    shared_settings.artifacts.root.mkdir(parents=True)
     async with open_site(shared_settings, app) as opened:
         yield opened
 

@@ -18,7 +18,13 @@ from agent_tools.settings import Settings, masked
         ("BACKBURNER_REMIND", "1d,often", "'often' is no duration"),
         ("BACKBURNER_REMIND", "1m", "write 1d,3d,7d, or off"),
         ("BACKBURNER_NOTICE_MAIL", "smtp://mail.example.org", "must begin with mailto://"),
-        ("BACKBURNER_ARTIFACTS_URL", "s3://bucket", r"only a folder \(a path or file://…\) is supported"),
+        ("BACKBURNER_ARTIFACTS_URL", "ftp://bucket", r"must be a folder \(a path or file:///…\), s3://bucket/prefix"),
+        ("BACKBURNER_ARTIFACTS_URL", "s3://", r"must be a folder \(a path or file:///…\), s3://bucket/prefix"),
+        (
+            "BACKBURNER_ARTIFACTS_URL",
+            "s3://key:secret@bucket",
+            r"must be a folder \(a path or file:///…\), s3://bucket",
+        ),
     ],
 )
 def test_a_bad_variable_is_named_with_what_is_wrong(
@@ -83,7 +89,13 @@ def test_words_are_told_apart_by_commas(monkeypatch: pytest.MonkeyPatch, value: 
 def test_artifacts_lie_in_the_folder_that_was_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("BACKBURNER_ARTIFACTS_URL", url)
 
-    assert Settings.read().artifacts == Path("/srv/files")
+    assert Settings.read().artifacts.address("1/a.txt") == "/srv/files/1/a.txt"
+
+
+def test_artifacts_lie_in_the_bucket_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKBURNER_ARTIFACTS_URL", "s3://shelf/ours/")
+
+    assert Settings.read().artifacts.address("1/a.txt") == "s3://shelf/ours/1/a.txt"
 
 
 @pytest.mark.parametrize(("value", "pauses"), [("", (86_400, 259_200, 604_800)), ("12h", (43_200,)), ("off", ())])

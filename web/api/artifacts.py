@@ -1,9 +1,8 @@
 """The files that jobs made."""
 
-import asyncio
+from starlette.responses import Response
 
-from starlette.responses import FileResponse, Response
-
+from web import kept
 from web.api.operation import Caller
 from web.api.problems import ArtifactNotFound
 from web.api.replies import NOSNIFF
@@ -27,18 +26,15 @@ async def read_artifact(caller: Caller, job: str, name: str) -> Response:
     etag = f'"{artifact.sha256}"'
     if etag in caller.request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={**_HARMLESS, "ETag": etag})
-    path = caller.backburner.artifact_path(found, artifact)
     try:
-        kept = await asyncio.to_thread(path.stat)
+        return await kept.response(
+            caller.backburner.artifact_file(found, artifact),
+            headers={**_HARMLESS, "ETag": etag},
+            media_type=artifact.media_type if _can_be_sent(artifact.media_type) else "application/octet-stream",
+            filename=artifact.name,
+        )
     except OSError:
         raise ArtifactNotFound(f"The file of '{artifact.name}' is not in the store any longer.") from None
-    return FileResponse(
-        path,
-        headers={**_HARMLESS, "ETag": etag},
-        media_type=artifact.media_type if _can_be_sent(artifact.media_type) else "application/octet-stream",
-        filename=artifact.name,
-        stat_result=kept,
-    )
 
 
 def _can_be_sent(media_type: str) -> bool:

@@ -22,6 +22,7 @@ from agent_tools.jobs.errors import (
     NotNow,
     NotYours,
     Problem,
+    StoreUnavailable,
     TooLarge,
     Unstorable,
 )
@@ -70,6 +71,7 @@ _STATUS: Mapping[type[BackburnerError], HTTPStatus] = {
     BadRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unstorable: HTTPStatus.UNPROCESSABLE_ENTITY,
     BookUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     NoRoom: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -102,6 +104,8 @@ async def _refused(request: Request, error: Exception) -> Response:
         case HTTPStatus.SERVICE_UNAVAILABLE:
             log.warning("%s %s: %s", request.method, request.url.path, error)
             detail = "The database does not answer at the moment. Try again; with an Idempotency-Key nothing is created twice."
+            if isinstance(error, StoreUnavailable):
+                detail = str(error)
             return problem(status, error.code, detail, {"Retry-After": str(RETRY_AFTER_S)})
         case HTTPStatus.UNAUTHORIZED:
             return problem(status, error.code, str(error), {"WWW-Authenticate": _challenge(request)})

@@ -454,7 +454,7 @@ async def _(scene: Scene) -> Sequence[str]:
 
 @sort("folder of artifacts not writable")
 async def _(scene: Scene) -> Sequence[str]:
-    folder, jobs = scene.site.settings.artifacts, scene.unfinished()
+    folder, jobs = scene.site.settings.artifacts.root, scene.unfinished()
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name("aside")
     folder.rename(aside)
