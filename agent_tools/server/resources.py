@@ -165,7 +165,7 @@ async def _file(desk: Desk, uri: str, job: Job, name: str) -> TextResourceConten
     if artifact.bytes > (MOST_TEXT_BYTES if is_text(artifact) else MOST_BLOB_BYTES):
         return TextResourceContents(uri=uri, mime_type="text/plain", text=_too_large(desk, job, artifact))
     try:
-        data = await asyncio.to_thread(desk.backburner.artifact_path(job, artifact).read_bytes)
+        data = await asyncio.to_thread(desk.backburner.artifact_file(job, artifact).read)
     except FileNotFoundError:
         raise JobNotFound(f"The file '{artifact.name}' of {job.id} is gone. redo_job makes it again.") from None
     await desk.backburner.see([job])
