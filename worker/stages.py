@@ -23,6 +23,8 @@ class _Open:
     """What it had taken when it was that far."""
     begun: tuple[float, float] | None = None
     """How much of how much was done already when the first was said of it."""
+    last_said: tuple[float, float] | None = None
+    """How much of how much was done, as was said last in one of its steps."""
 
     @property
     def units(self) -> float | None:
@@ -80,7 +82,9 @@ class Stages:
                 self._beside, stage.beside = (done, of), max(of, stage.beside or 0)
                 stage.is_at(done, of, before)
                 return
-            stage.inside = max(of, stage.inside or 0)
+            if stage.inside is None and stage.last_said and stage.last_said[1] == of and done >= stage.last_said[0] > 0:
+                stage.summed -= of  # it goes on where the step before it ended: both are parts of one whole
+            stage.inside, stage.last_said = max(of, stage.inside or 0), (done, of)
             if not stage.beside and not stage.summed:
                 stage.is_at(done, of, before)
 

@@ -19,7 +19,8 @@ from stubs.llm import MODEL, serving_llm
 
 from agent_tools import GiveUp, TryAgain
 from agent_tools.testing import Performed, perform
-from worker.kinds.episode import episode
+from worker.kinds.episode import episode, sound
+from worker.kinds.episode.parts import cuts
 from worker.kinds.episode.sound import take_sound
 
 pytestmark = pytest.mark.speech
@@ -271,6 +272,22 @@ async def test_a_long_recording_is_heard_with_bounded_progress(tmp_path: Path, m
     assert {int(start // 150) for start in starts} == {0, 1, 2, 3}  # each where it is said, and nothing in between
     assert all(start % 150 < 10 for start in starts)
     assert max(each.done or 0 for each in heard) <= 600.1
+
+
+async def test_what_is_heard_in_parts_is_heard_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sound, "cuts", lambda loudness: cuts(loudness, part_s=12, leeway_s=3))
+
+    done = await perform(episode, source="file:news.wav", target_stage="transcribe")
+
+    lines = json.loads(done.text("news.json"))["transcript"]["lines"]
+    heard = [each for each in done.progress if each.stage == "transcribe"]
+    rate = wrong_words(spoken.NEWS, said(done))
+    print(f"\n  measured: {rate:.1%} of the words wrong (flite in parts of 12 s, tiny.en)")
+    assert rate < 0.15
+    assert words(said(done)).split()[-3:] == ["you", "for", "listening"]
+    assert sum(each.message == "Listening" for each in heard) >= 3
+    assert [each.done for each in heard] == sorted(each.done or 0 for each in heard)
+    assert [line["start"] for line in lines] == sorted(line["start"] for line in lines)
 
 
 async def test_taking_out_the_sound_is_stopped_between_frames(tmp_path: Path) -> None:

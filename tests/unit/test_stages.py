@@ -74,6 +74,18 @@ def test_what_is_said_in_a_step_is_the_steps_own(stages: Stages) -> None:
     assert stages.so_far().share is None, "nobody knows how many more such steps there are"
 
 
+def test_a_step_that_goes_on_where_the_one_before_it_ended_is_a_part_of_the_same_whole(stages: Stages) -> None:
+    shares = []
+    for done in (600, 1200, 1800):
+        stages.enter("transcribe")
+        stages.said(done - 600, 1800, in_step=True)
+        stages.said(done, 1800, in_step=True)
+        shares.append(stages.so_far().share)
+
+    assert shares == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1]
+    assert stages.run().stages["transcribe"].units == 1800
+
+
 def test_counting_the_stages_of_a_job_says_nothing_of_how_far_each_is(stages: Stages) -> None:
     shares = []
     for number, step in enumerate(("fetch", "read", "write")):

@@ -1,9 +1,12 @@
-"""The process that listens: a Whisper model over one recording, a word for each few seconds heard."""
+"""The process that listens: a Whisper model over one part of a recording, a word for each few seconds heard."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from worker.kinds.episode import child
+from worker.kinds.episode.parts import Part
+from worker.kinds.episode.sound import between
 
 
 def main() -> None:
@@ -23,10 +26,11 @@ def main() -> None:
     if language and language not in model.supported_languages:
         say(wrong="language" if model.model.is_multilingual else "english")
         return
+    part = Part(*given["part"])
     # Without the text before: a small model that has lost the thread repeats it to the end. With the times of words: where
     # silence was left out, only they say on which side of it a line lies.
     heard, about = model.transcribe(
-        given["audio"],
+        between(Path(given["audio"]), part),
         language=language,
         beam_size=5,
         vad_filter=True,
@@ -35,7 +39,7 @@ def main() -> None:
     )
     say(language=about.language)
     for segment in heard:
-        say(start=segment.start, end=segment.end, text=segment.text)
+        say(start=part.start_s + segment.start, end=part.start_s + segment.end, text=segment.text)
 
 
 def _first_sentence(error: Any) -> str:

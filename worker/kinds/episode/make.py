@@ -14,6 +14,7 @@ from worker.kinds.episode import fetch, listing, sound, source, speech, subtitle
 from worker.kinds.episode.extract import extractive
 from worker.kinds.episode.listing import Found
 from worker.kinds.episode.page import Episode, cover, lay_out
+from worker.kinds.episode.parts import Part, parts
 from worker.kinds.episode.said import Enriched, Line, Stage, Transcript, clock
 from worker.kinds.episode.text import as_markdown
 from worker.kinds.episode.written import written
@@ -64,7 +65,7 @@ async def make_episode(job: JobContext, wish: Wish) -> Result:
         )
         return {"audio": Artifact.file(path, title="Sound"), "heard": heard.model_dump()}
 
-    taken = await job.step("audio", take, recording.known_as, fresh, reuse=_address(fresh, recording, "audio-1"))
+    taken = await job.step("audio", take, recording.known_as, fresh, reuse=_address(fresh, recording, "audio-2"))
     audio, heard = taken["audio"], sound.Heard.model_validate(taken["heard"])
     title = job.title or recording.title or heard.title or listing.title_of(recording.name)
     transcript = await _transcript(job, wish, recording, audio, heard, fresh)
@@ -151,15 +152,30 @@ async def _transcript(
         captioned = await job.step("transcribe", read, recording.captions, wish.language or recording.language)
         if captioned.lines:
             return captioned
-    ears = speech.model()
+    return await _listened(job, wish, recording, _path(audio), heard, fresh)
 
-    async def listen(known_as: str, model: str, language: str | None, _: str) -> Transcript:
-        path = _path(audio)
-        return await speech.listen(path, heard.duration_s, language, ears, job.folder / "listener.log", job.progress)
 
-    given = (recording.known_as, ears.name, wish.language, fresh)
-    address = _address(fresh, recording, "transcribe-1", ears.name, wish.language or "")
-    return await job.step("transcribe", listen, *given, reuse=address)
+async def _listened(
+    job: JobContext, wish: Wish, recording: Recording, audio: Path, heard: sound.Heard, fresh: str
+) -> Transcript:
+    """What a model hears: of a long recording part by part, each of them a step. All in the language of the first words."""
+    ears, language, lines = speech.model(), wish.language, list[Line]()
+
+    async def listen(known_as: str, model: str, language: str | None, _: str, *where: float) -> Transcript:
+        part, log = Part(*where) if where else Part(0, heard.duration_s), job.folder / "listener.log"
+        return await speech.listen(audio, part, heard.duration_s, language, ears, log, job.progress)
+
+    for part in parts(heard.cuts, heard.duration_s):
+        # What is heard in one go goes by the name that it always had.
+        where = part if heard.cuts else ()
+        given = (recording.known_as, ears.name, language, fresh, *where)
+        address = _address(fresh, recording, "transcribe-1", ears.name, language or "", *map(str, where))
+        told = await job.step("transcribe", listen, *given, reuse=address)
+        lines += told.lines
+        language = language or (told.language if told.lines else None)
+    if not lines:
+        raise GiveUp(f"Nobody speaks in this recording of {clock(heard.duration_s)}, or nothing of it can be made out.")
+    return Transcript(language=language or "", engine=f"whisper {ears.name}", lines=lines)
 
 
 def _captions(captions: Artifact) -> list[Line]:

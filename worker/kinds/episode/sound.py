@@ -9,11 +9,16 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from agent_tools import GiveUp
+from worker.kinds.episode.parts import Part, cuts
 
 MOST_HOURS = 12
 PEAKS = 400
 """How many bars a picture of the sound has."""
 _RATE = 24_000
+_HEARD_AT = 16_000
+"""Samples a second, as models take them."""
+_BEFORE_S = 1.0
+"""How much is decoded before what is wanted: an MP3's frames lean on those before them."""
 _FORMATS = "mov,matroska,mp3,wav,w64,flac,ogg,aac,aiff,caf,amr,asf,avi,mpegts,mpeg,flv,wv,ape,au,ac3,eac3"
 """Containers that hold media themselves: no playlist, which could name files and addresses for it to open."""
 
@@ -28,6 +33,8 @@ class Heard(BaseModel):
     has_picture: bool
     peaks: list[int]
     """How loud it is, from 0 to 100, over its length."""
+    cuts: list[float] = []
+    """At which seconds it may be parted."""
 
 
 class _Stopped(Exception):
@@ -50,6 +57,30 @@ async def _in_thread(work: Callable[[threading.Event], T]) -> T:
         return await asyncio.to_thread(work, stop)
     finally:
         stop.set()  # where this was cancelled: the thread ends at the next frame
+
+
+def between(audio: Path, part: Part) -> Any:
+    """A part of what `take_sound` wrote, as a model takes it: numbers from -1 to 1."""
+    import av  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    begins_s, samples = part.start_s, [np.zeros(0, np.int16)]
+    with av.open(str(audio)) as container:
+        stream: Any = container.streams.audio[0]
+        early_s = float((stream.start_time or 0) * stream.time_base)  # what the encoder put in front is counted, too
+        container.seek(max(round((part.start_s - _BEFORE_S) * 1_000_000), 0))
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=_HEARD_AT)
+        for frame in container.decode(stream):
+            at_s = frame.time - early_s
+            if at_s >= part.end_s:
+                break
+            if at_s + frame.samples / frame.sample_rate > part.start_s:
+                begins_s = min(begins_s, at_s)
+                samples += [each.to_ndarray().ravel() for each in resampler.resample(frame)]
+        samples += [each.to_ndarray().ravel() for each in resampler.resample(None)]
+    first = round((part.start_s - begins_s) * _HEARD_AT)
+    wanted = np.concatenate(samples)[first : first + round((part.end_s - part.start_s) * _HEARD_AT)]
+    return wanted.astype(np.float32) / 32768
 
 
 def bit_rate(duration_s: float) -> int:
@@ -85,7 +116,11 @@ def _take(path: Path, to: Path, progress: Callable[[float, float], None], stop: 
         title = str(container.metadata.get("title", ""))
         has_picture = any(not each.disposition & 0x400 for each in container.streams.video)
     return Heard(
-        duration_s=duration_s, title=" ".join(title.split())[:200], has_picture=has_picture, peaks=_peaks(loudness)
+        duration_s=duration_s,
+        title=" ".join(title.split())[:200],
+        has_picture=has_picture,
+        peaks=_peaks(loudness),
+        cuts=cuts(loudness),
     )
 
 

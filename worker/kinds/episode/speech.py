@@ -9,6 +9,7 @@ from pathlib import Path
 from agent_tools import GiveUp, TryAgain
 from agent_tools.settings import Settings
 from worker.kinds.episode import child
+from worker.kinds.episode.parts import Part
 from worker.kinds.episode.said import Line, Transcript, clock
 
 WINDOW_S = 30.0
@@ -47,13 +48,14 @@ def model() -> Model:
 
 async def listen(
     audio: Path,
+    part: Part,
     duration_s: float,
     language: str | None,
     ears: Model,
     log: Path,
     progress: Callable[[str, float, float], None],
 ) -> Transcript:
-    """What is said. Raises GiveUp for what cannot be heard, TryAgain where the model was ended from outside."""
+    """What is said in a part of it. Raises GiveUp where the model will not do, TryAgain where it was ended from outside."""
     lines, told, wrong = list[Line](), dict[str, str](), list[str]()
     last_window = -1
 
@@ -64,7 +66,7 @@ async def listen(
         elif "language" in word:
             told["language"] = word["language"]
         else:
-            line = _clamped(word, duration_s)
+            line = _clamped(word, part)
             if line.text:
                 lines.append(line)
             if (window := int(line.end // WINDOW_S)) > last_window:
@@ -72,11 +74,11 @@ async def listen(
                 progress(f"Heard {clock(line.end)} of {clock(duration_s)}", line.end, duration_s)
 
     if _ears.locked():
-        progress("Waiting until another recording is heard", 0, duration_s)
+        progress("Waiting until another recording is heard", part.start_s, duration_s)
     async with _ears:
-        progress("Listening", 0, duration_s)
+        progress("Listening", part.start_s, duration_s)
         given = {
-            "audio": str(audio), "model": ears.place, "language": language, "threads": max(1, (os.cpu_count() or 1) // _AT_ONCE),
+            "audio": str(audio), "part": part, "model": ears.place, "language": language, "threads": max(1, (os.cpu_count() or 1) // _AT_ONCE),
         }  # fmt: skip
         try:
             await child.run("worker.kinds.episode.listener", given, hear, log=log, within_s=5 * 3600)
@@ -84,17 +86,15 @@ async def listen(
             raise TryAgain(after="1m", because=f"What listened was ended ({error}); memory may be short.") from error
     if wrong:
         raise GiveUp(_sentence(wrong[0], ears, language))
-    if not lines:
-        raise GiveUp(f"Nobody speaks in this recording of {clock(duration_s)}, or nothing of it can be made out.")
     return Transcript(language=told.get("language", language or ""), engine=f"whisper {ears.name}", lines=lines)
 
 
-def _clamped(word: child.Word, duration_s: float) -> Line:
+def _clamped(word: child.Word, part: Part) -> Line:
     """Models hear on beyond the end."""
-    start = min(max(word["start"], 0.0), duration_s)
+    start = min(max(word["start"], part.start_s), part.end_s)
     return Line(
         start=round(start, 3),
-        end=round(min(max(word["end"], start), duration_s), 3),
+        end=round(min(max(word["end"], start), part.end_s), 3),
         text=" ".join(word["text"].split()),
     )
 
