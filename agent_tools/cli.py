@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from agent_tools import opus_cli, schedules_cli, terminal
+from agent_tools import logs, opus_cli, schedules_cli, terminal
 from agent_tools.answers import Said
 from agent_tools.app import Backburner, Ended
 from agent_tools.auth import Keys
@@ -618,9 +617,7 @@ async def _as_local_agent(backburner: Backburner, settings: Settings) -> Backbur
 
 def _settings_with_log() -> Settings:
     settings = Settings.read()
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
+    logs.begin(settings.log_level)
     return settings
 
 

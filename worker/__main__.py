@@ -4,10 +4,10 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 
 import uvloop
 
+from agent_tools import logs
 from agent_tools.embedded import launch
 from agent_tools.jobs.errors import BackburnerError
 from agent_tools.settings import Settings
@@ -21,9 +21,7 @@ def main() -> int:
         launch.die_with(int(parent), signal.SIGHUP)
     try:
         settings = Settings.read()
-        logging.basicConfig(
-            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-        )
+        logs.begin(settings.log_level)
         logging.getLogger("arq.worker").setLevel(logging.WARNING)
         quieten_arq()
         BatchedWorker(settings).run()

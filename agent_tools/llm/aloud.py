@@ -1,15 +1,41 @@
 """Asking a model for a job: what comes is told as progress, and what it took is kept with the answer."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 from pydantic import BaseModel
 
 from agent_tools.jobs.context import JobContext
 from agent_tools.llm.answers import Shape
 from agent_tools.llm.client import Llm, Message, Tokens
-from agent_tools.llm.errors import LlmCutOff
 from agent_tools.settings import Settings
+
+
+class Counted(Protocol):
+    """What a model was asked for, as a step records it, with the tokens that it took."""
+
+    @property
+    def tokens_in(self) -> int:
+        """Read by the model."""
+
+    @property
+    def tokens_out(self) -> int:
+        """Written by it."""
+
+
+class Count:
+    """Adds up what the answers took that it is handed to as `on_used`."""
+
+    def __init__(self) -> None:
+        self.tokens = Tokens()
+
+    def __call__(self, more: Tokens) -> None:
+        """And so many more."""
+        self.tokens += more
+
+    def told(self) -> dict[str, int]:
+        """As a step records it."""
+        return {"tokens_in": self.tokens.read, "tokens_out": self.tokens.written}
 
 
 class Answered(BaseModel, Generic[Shape]):
@@ -28,25 +54,21 @@ async def ask_aloud(
     shape: type[Shape],
     *,
     most_tokens: int,
-    done: float | None = None,
-    of: float | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Answered[Shape]:
-    """The model's answer; `doing` and the tokens so far are the job's progress. One that is cut off is asked for once more, shorter.
+    """The model's answer; `doing` and the tokens so far are the job's progress, or what `tell` makes of them.
 
-    Not for answers that are asked for side by side: each would count what the others take. Raises LlmError.
+    Raises LlmError.
     """
-    before = llm.used
-    job.progress(doing, done, of)
-    on_text = _counting(lambda tokens: job.progress(f"{doing}: about {tokens:,} tokens", done, of))
-    try:
-        said = await llm.ask(messages, shape, most_tokens=most_tokens, on_text=on_text)
-    except LlmCutOff:
-        said = await llm.ask(_briefly(messages), shape, most_tokens=most_tokens, on_text=on_text)
+    count, tell = Count(), tell or job.progress
+    tell(doing)
+    on_text = _counting(lambda tokens: tell(f"{doing}: about {tokens:,} tokens"))
+    said = await llm.ask(messages, shape, most_tokens=most_tokens, on_text=on_text, on_used=count)
     # Not Answered[shape]: a shape that was made for this question alone is recorded as what it looks like.
-    return Answered(said=said, tokens_in=llm.used.read - before.read, tokens_out=llm.used.written - before.written)
+    return Answered(said=said, **count.told())
 
 
-def usage(answers: Iterable[Answered[Any]], settings: Settings) -> dict[str, Any]:
+def usage(answers: Iterable[Counted], settings: Settings) -> dict[str, Any]:
     """What goes into a result's data: `usage` with `tokens_in`, `tokens_out` and, where prices are set, `cost`.
 
     Statistics add these up. Nothing where the server does not count.
@@ -77,8 +99,3 @@ def _counting(tell: Callable[[int], None]) -> Callable[[str], None]:
                 tell(pieces)
 
     return hear
-
-
-def _briefly(messages: Sequence[Message]) -> list[Message]:
-    last = messages[-1]
-    return [*messages[:-1], {**last, "content": f"{last['content']}\nBe brief: half of what you would write."}]

@@ -38,8 +38,16 @@ class Tokens:
         return Tokens(self.read + more.read, self.written + more.written)
 
 
+@dataclass(frozen=True)
+class _Ear:
+    """Who is told of an answer while it comes."""
+
+    text: Callable[[str], None]
+    used: Callable[[Tokens], None]
+
+
 class Llm:
-    """The server and the model that the settings name. `used` grows with each answer."""
+    """The server and the model that the settings name."""
 
     def __init__(self, settings: Settings, *, first_pause_s: float = 1) -> None:
         """Raises LlmMisused when a setting is missing."""
@@ -51,7 +59,6 @@ class Llm:
         self._url, self._model = f"{settings.llm_base_url}/chat/completions", settings.llm_model
         self._timeout_s, self._first_pause_s = settings.llm_timeout_s, first_pause_s
         self._dialect = Dialect()
-        self.used = Tokens()
 
     async def __aenter__(self) -> Self:
         self._http = httpx2.AsyncClient(
@@ -72,21 +79,29 @@ class Llm:
         shape: type[Shape],
         *,
         most_tokens: int,
-        on_text: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] = lambda _: None,
+        on_used: Callable[[Tokens], None] = lambda _: None,
     ) -> Shape:
-        """The model's answer, in this shape; one that has another is sent back once. Raises LlmError.
+        """The model's answer, in this shape. One that is cut off is asked for once more and shorter, one that has another
+        shape is sent back once. Raises LlmError.
 
-        `on_text` is called with all that came so far; it begins anew when the server has to be asked again.
+        `on_text` is called with all that came so far; it begins anew when the server has to be asked again. `on_used` is called
+        with what each answer took, also one that does not fit.
         """
-        told = _told(messages, demand(shape))
-        text = await self._answer(told, shape, most_tokens, on_text)
+        told, ear = _told(messages, demand(shape)), _Ear(on_text, on_used)
+        try:
+            text = await self._answer(told, shape, most_tokens, ear)
+        except LlmCutOff as error:
+            log.info("the model is asked again, for less: %s", error)
+            told = _briefly(told)
+            text = await self._answer(told, shape, most_tokens, ear)
         try:
             return read_answer(text, shape)
         except ValueError as error:
             log.info("the model's answer is no %s, it is sent back: %s", shape.__name__, error)
             mend = f"That does not fit. {error} Answer again, with the whole JSON object and nothing else."
         told += [{"role": "assistant", "content": text}, {"role": "user", "content": mend}]
-        text = await self._answer(told, shape, most_tokens, on_text)
+        text = await self._answer(told, shape, most_tokens, ear)
         try:
             return read_answer(text, shape)
         except ValueError as error:
@@ -94,20 +109,14 @@ class Llm:
                 f"The model's answer did not fit, and neither did its second one. {error} It said: {short(text)}", text
             ) from None
 
-    async def _answer(
-        self,
-        messages: Sequence[Message],
-        shape: type[BaseModel],
-        most_tokens: int,
-        on_text: Callable[[str], None] | None,
-    ) -> str:
+    async def _answer(self, messages: Sequence[Message], shape: type[BaseModel], most_tokens: int, ear: _Ear) -> str:
         """What the model says, asked again while the server is busy and time is left."""
         pauses = iter([self._first_pause_s * 2**n for n in range(PAUSES)])
         try:
             async with asyncio.timeout(self._timeout_s):
                 while True:
                     try:
-                        return await self._ask_once(messages, shape, most_tokens, on_text or (lambda _: None))
+                        return await self._ask_once(messages, shape, most_tokens, ear)
                     except LlmUnavailable as error:
                         pause = next(pauses, None)
                         wait = pause if error.after_s is None else error.after_s
@@ -118,9 +127,7 @@ class Llm:
         except TimeoutError:
             raise LlmUnavailable(because=f"The LLM server did not answer within {self._timeout_s:g} s.") from None
 
-    async def _ask_once(
-        self, messages: Sequence[Message], shape: type[BaseModel], most_tokens: int, on_text: Callable[[str], None]
-    ) -> str:
+    async def _ask_once(self, messages: Sequence[Message], shape: type[BaseModel], most_tokens: int, ear: _Ear) -> str:
         dialect = self._dialect
         body = {
             "model": self._model,
@@ -133,7 +140,7 @@ class Llm:
         try:
             async with self._http.stream("POST", self._url, json=body) as response:
                 if response.status_code == 200:
-                    return await self._listen(response, most_tokens, on_text)
+                    return await self._listen(response, most_tokens, ear)
                 complaint = complaint_in(await body_of(response, 64_000)).replace(self._key or "\0", "•••")
         except httpx2.InvalidURL:
             raise LlmMisused(f"LLM_BASE_URL is no address: {masked(self._url)}") from None
@@ -141,21 +148,21 @@ class Llm:
             raise LlmUnavailable(because=f"The LLM server could not be reached ({type(error).__name__}).") from error
         if simpler := dialect.simpler(response.status_code, complaint):
             self._dialect = simpler
-            return await self._ask_once(messages, shape, most_tokens, on_text)
+            return await self._ask_once(messages, shape, most_tokens, ear)
         raise self._refusal(response, complaint)
 
-    async def _listen(self, response: httpx2.Response, most_tokens: int, on_text: Callable[[str], None]) -> str:
+    async def _listen(self, response: httpx2.Response, most_tokens: int, ear: _Ear) -> str:
         text, refusal, finish = "", "", ""
         async for chunk in chunks(response):
             if chunk.error:
                 raise LlmUnavailable(because=f"The LLM server broke off: {short(complaint_of(chunk.error))}")
             if chunk.usage:
-                self.used = Tokens(self.used.read + chunk.usage.prompt_tokens, self.used.written + chunk.usage.completion_tokens)  # fmt: skip
+                ear.used(Tokens(chunk.usage.prompt_tokens, chunk.usage.completion_tokens))
             for choice in chunk.choices or ():
                 part = choice.delta or choice.message or Part()
                 text, refusal = text + (part.content or ""), refusal + (part.refusal or "")
                 finish = finish or choice.finish_reason or ""
-            on_text(text)
+            ear.text(text)
             if len(text) > most_tokens * LONGEST_TOKEN:
                 finish = "length"
                 break
@@ -189,3 +196,8 @@ def _told(messages: Sequence[Message], rule: str) -> list[Message]:
     if first["role"] != "system":
         return [{"role": "system", "content": rule}, *messages]
     return [{"role": "system", "content": f"{first['content']}\n\n{rule}"}, *messages[1:]]
+
+
+def _briefly(messages: Sequence[Message]) -> list[Message]:
+    last = messages[-1]
+    return [*messages[:-1], {**last, "content": f"{last['content']}\nBe brief: half of what you would write."}]

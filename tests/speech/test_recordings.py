@@ -203,7 +203,7 @@ async def test_a_film_without_sound_is_a_sentence(tmp_path: Path, monkeypatch: p
         ("http://8.8.8.8/a.mp3", "is asked for over http: only https is."),
         ("file:none.mp3", "There is no file:none.mp3 below the folder that BACKBURNER_FILES names."),
         ("file:../../etc/passwd", "is not below the folder that BACKBURNER_FILES names."),
-        ("file:/etc/passwd", "There is no file:/etc/passwd below the folder"),
+        ("file:/etc/passwd", "file:/etc/passwd is not below the folder that BACKBURNER_FILES names."),
         ("file:.", "is a folder. Call it with target_stage='discover'"),
         ("upload:0000000000000", "The upload 0000000000000 is not here any longer."),
     ],

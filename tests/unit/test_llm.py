@@ -34,7 +34,7 @@ from stubs.llm import (
 
 from agent_tools import GiveUp, TryAgain
 from agent_tools.jobs.errors import Misconfigured
-from agent_tools.llm import Llm, LlmCutOff, LlmDeclined, LlmError, LlmMisused, LlmUnavailable, LlmUnfit
+from agent_tools.llm import Count, Llm, LlmCutOff, LlmDeclined, LlmError, LlmMisused, LlmUnavailable, LlmUnfit
 from agent_tools.llm.answers import read_answer, strict_schema
 from agent_tools.settings import Settings
 
@@ -121,11 +121,12 @@ async def test_text_is_told_as_it_comes(stub: StubLlm) -> None:
 
 async def test_tokens_are_added_up_over_all_answers(stub: StubLlm) -> None:
     stub.then(unstreamed, unstreamed)
+    count = Count()
     async with client(stub) as llm:
         for _ in range(2):
-            await llm.ask([{"role": "user", "content": "Trees."}], Answer, most_tokens=300)
+            await llm.ask([{"role": "user", "content": "Trees."}], Answer, most_tokens=300, on_used=count)
 
-        assert (llm.used.read, llm.used.written) == (10, 14)
+    assert count.told() == {"tokens_in": 10, "tokens_out": 14}
 
 
 # ---------------------------------------------------------------------------------------------- answers that do not fit
@@ -153,18 +154,26 @@ async def test_what_never_fits_ends_with_what_was_wrong_and_what_was_said(stub: 
     assert len(stub.asked) == 2
 
 
-async def test_an_answer_that_was_cut_off_is_no_answer(stub: StubLlm) -> None:
+async def test_an_answer_that_was_cut_off_is_asked_for_once_more_and_shorter(stub: StubLlm) -> None:
     stub.then(at_length)
+
+    assert (await answered(stub)).heading == "Heading amber"
+    assert stub.asked[1].prompt.endswith("Be brief: half of what you would write.")
+    assert "half" not in stub.asked[0].prompt
+
+
+async def test_one_that_is_cut_off_again_is_no_answer(stub: StubLlm) -> None:
+    stub.then(at_length, at_length)
 
     with pytest.raises(LlmCutOff, match="longer than the 300 tokens") as cut:
         await answered(stub)
 
     assert cut.value.raw.startswith('{"heading":')
-    assert len(stub.asked) == 1
+    assert len(stub.asked) == 2
 
 
 async def test_an_answer_without_end_is_not_waited_for(stub: StubLlm) -> None:
-    stub.then(endlessly)
+    stub.then(endlessly, endlessly)
 
     with pytest.raises(LlmCutOff):
         await answered(stub)

@@ -141,14 +141,33 @@ async def test_progress_is_told_in_the_seeds_bands_and_with_the_tokens_so_far(mo
         (0, "Writing the epic"),
         (30, "Parting the epic into stories"),
         (40, "Writing story 1 of 2"),
-        (50, "Writing story 2 of 2"),
+        (40, "Writing story 2 of 2"),
         (60, "Writing the tasks of story 1 of 2"),
-        (80, "Writing the tasks of story 2 of 2"),
+        (60, "Writing the tasks of story 2 of 2"),
         (100, "Writing files"),
     ]
     told = [int(found[1]) for said in made.progress if (found := re.search(r"epic: about (\d+) tokens", said.message))]
     assert told == list(range(2, len(told) + 2))
     assert len(told) > 5
+
+
+async def test_two_stories_are_written_at_a_time_and_come_in_the_order_of_the_plan(model: StubLlm) -> None:
+    def titled(asked: Any) -> Any:
+        number = re.search(r"Write story (\d)", asked.prompt)
+        return {**fitting(asked), "title": f"Story {number[1]}"} if asked.shape == "Story" else fitting(asked)
+
+    model.answer = titled
+
+    made = await written(stories=6)
+
+    whole = Backlog.model_validate_json(made.text("backlog.json"))
+    plan = next(asked for asked in model.asked if asked.shape == "Plan")
+    percents = [said.percent for said in made.progress]
+    assert model.most_at_once == 2
+    assert [story.title for story in whole.stories] == [f"Story {number}" for number in range(1, 7)]
+    assert percents == sorted(percents)
+    assert plan is model.asked[1]
+    assert sorted(asked.shape for asked in model.asked[2:]) == ["Story"] * 6 + ["Tasks"] * 6
 
 
 async def test_tokens_are_added_up_over_all_answers_and_cost_what_the_settings_say(

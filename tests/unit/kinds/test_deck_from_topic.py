@@ -48,6 +48,20 @@ async def test_a_topic_becomes_a_deck_that_can_be_changed_slide_by_slide(kind, j
     assert (await kind.run(job, again)).data["titles"] == result.data["titles"]
 
 
+async def test_what_the_model_took_is_counted_over_all_attempts(kind, job, model, monkeypatch):
+    monkeypatch.setenv("LLM_PRICE_IN", "2")
+    args = kind.parse({"topic": "Tides", "n_slides": 4})
+
+    first = await kind.run(job, args)
+    later = await kind.run(job, args)
+
+    read = sum(len(asked.prompt) // 4 for asked in model.asked)
+    assert first.data["usage"]["tokens_in"] == read > 0
+    assert first.data["usage"]["tokens_out"] > 0
+    assert first.data["usage"]["cost"] == pytest.approx(read * 2 / 1_000_000)
+    assert later.data["usage"] == first.data["usage"]
+
+
 async def test_a_second_attempt_writes_nothing_twice(kind, job, model):
     args = kind.parse({"topic": "Tides", "n_slides": 3})
     await kind.run(job, args)

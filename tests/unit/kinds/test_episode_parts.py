@@ -1,5 +1,7 @@
 """Where a long recording is parted."""
 
+from itertools import pairwise
+
 from worker.kinds.episode.parts import Part, cuts, parts
 
 TALK, PAUSE = 50.0, 1.0
@@ -44,5 +46,5 @@ def test_parts_hold_every_moment_once_and_none_is_a_mere_rest() -> None:
 
         assert found[0].start_s == 0
         assert found[-1].end_s == tenths / 10
-        assert all(before.end_s == after.start_s for before, after in zip(found, found[1:], strict=False))
+        assert all(before.end_s == after.start_s for before, after in pairwise(found))
         assert all(60 <= part.end_s - part.start_s <= 720 for part in found)

@@ -52,10 +52,12 @@ async def test_a_long_talk_is_read_in_parts_and_what_is_said_is_tied_to_lines(jo
     transcript = long_talk()
     async with serving_llm(answer=pointing) as llm:
         use(llm)
-        about = await written(job, transcript, 4500, "")
-        again = await written(job, transcript, 4500, "")
+        about, asked = await written(job, transcript, 4500, "")
+        again, _ = await written(job, transcript, 4500, "")
 
     parts = len(llm.asked) - 1
+    assert len(asked) == parts + 1
+    assert all(each.tokens_in > 100 and each.tokens_out > 0 for each in asked)
     assert parts > 2
     assert max(len(asked.prompt) for asked in llm.asked) < PART_CHARACTERS + 6000
     assert about == again  # every part is a step of its own, and none was asked for twice
@@ -73,7 +75,7 @@ async def test_a_model_that_declines_or_talks_leaves_what_is_picked_and_says_so(
     transcript = episode_given.transcript()
     async with serving_llm(always=behaviour) as llm:
         use(llm)
-        about = await written(job, transcript, 200, "")
+        about, _ = await written(job, transcript, 200, "")
 
     assert about.engine == "extractive"
     assert about.summary == extractive(transcript, 200).summary

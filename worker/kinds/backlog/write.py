@@ -1,8 +1,9 @@
 """A backlog written by a model: the epic, the stories it is parted into, then each story and the tasks of each."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -10,10 +11,13 @@ from agent_tools import GiveUp, JobContext, Result
 from agent_tools.llm import Answered, Llm, Message, ask_aloud, usage
 from agent_tools.llm.answers import Shape
 from agent_tools.settings import Settings
+from agent_tools.side_by_side import side_by_side
 from worker.kinds.backlog.files import files_of
 from worker.kinds.backlog.plan import Backlog, Epic, Headline, Plan, PlannedStory, Story, Tasks, plan_shape
 
 MATERIAL_CHARACTERS = 60_000
+AT_ONCE = 2
+"""How many stories are written at a time; a small server answers one after the other, and the second waits."""
 STORY_TOKENS = 1_200
 TASKS_TOKENS = 2_000
 EPIC_PERCENT, STORIES_PERCENT, TASKS_PERCENT = 30, 30, 40
@@ -64,11 +68,9 @@ async def write_backlog(job: JobContext, brief: Brief) -> Result:
             _Place(brief=author.digest, epic=epic.said, headlines=headlines, number=number)
             for number in range(1, len(headlines) + 1)
         ]
-        stories = [await job.step("Write story", author.story, place) for place in places]
-        tasks = [
-            await job.step("Write tasks", author.tasks, place, story.said)
-            for place, story in zip(places, stories, strict=True)
-        ]
+        stories = await author.of_each("Write story", author.story, [(place,) for place in places])
+        told = [(place, story.said) for place, story in zip(places, stories, strict=True)]
+        tasks = await author.of_each("Write tasks", author.tasks, told)
     job.progress("Writing files", 100, 100)
     whole = Backlog(
         epic=epic.said,
@@ -121,7 +123,24 @@ class _Author:
         self._job, self._llm, self._brief = job, llm, brief
         self._told = f"<material>\n{material.text.replace('</material', '')}\n</material>\n\n"
         self.stories = brief.stories
+        self._open, self._written = set[int](), 0
         self.digest = hashlib.sha256(TypeAdapter(Brief).dump_json(brief) + material.text.encode()).hexdigest()
+
+    async def of_each(
+        self, name: str, write: Callable[..., Awaitable[Answered[Shape]]], given: Sequence[tuple[Any, ...]]
+    ) -> list[Answered[Shape]]:
+        """A step for each story, a few at a time."""
+        self._written = 0
+
+        async def one(args: tuple[Any, ...]) -> Answered[Shape]:
+            number = args[0].number
+            self._open.add(number)
+            answered = await self._job.step(name, write, *args)
+            self._open.discard(number)
+            self._written += 1
+            return answered
+
+        return await side_by_side(one, given, at_once=AT_ONCE)
 
     async def epic(self, digest: str) -> Answered[Epic]:
         """What all of it is for."""
@@ -130,7 +149,7 @@ class _Author:
             "Write the epic that this project is: a title, what it is for and for whom, and its goals.",
             Epic,
             tokens=STORY_TOKENS,
-            percent=0,
+            percent=lambda: 0,
         )
 
     async def plan(self, digest: str, epic: Epic) -> Answered[Plan]:
@@ -142,39 +161,53 @@ class _Author:
             "the order in which they are best built; the first makes the rest possible.",
             plan_shape(self._brief.stories),
             tokens=400 + 120 * self._brief.stories,
-            percent=EPIC_PERCENT,
+            percent=lambda: EPIC_PERCENT,
         )
         return Answered[Plan](**answered.model_dump())
 
     async def story(self, place: _Place) -> Answered[Story]:
         """One of them."""
-        done = EPIC_PERCENT + STORIES_PERCENT * place.number / (self.stories + 1)
         return await self._ask(
             f"Writing story {place.number} of {self.stories}: {place.headline.title}",
             f"{_around(place)}Write story {place.number}, '{place.headline.title}': {place.headline.purpose}",
             Story,
             tokens=STORY_TOKENS,
-            percent=done,
+            percent=lambda: EPIC_PERCENT + STORIES_PERCENT * (self._written + 1) / (self.stories + 1),
+            number=place.number,
         )
 
     async def tasks(self, place: _Place, story: Story) -> Answered[Tasks]:
         """What is to be done for it."""
-        done = EPIC_PERCENT + STORIES_PERCENT + TASKS_PERCENT * (place.number - 1) / self.stories
         return await self._ask(
             f"Writing the tasks of story {place.number} of {self.stories}: {story.title}",
             f"{_around(place)}Write the tasks of story {place.number}:\n{story.model_dump_json()}\n\nEach is work for one person "
             "for at most two days, with the hours it takes, and they end with what shows that the story is done.",
             Tasks,
             tokens=TASKS_TOKENS,
-            percent=done,
+            percent=lambda: EPIC_PERCENT + STORIES_PERCENT + TASKS_PERCENT * self._written / self.stories,
+            number=place.number,
         )
 
-    async def _ask(self, doing: str, task: str, shape: type[Shape], *, tokens: int, percent: float) -> Answered[Shape]:
+    async def _ask(
+        self,
+        doing: str,
+        task: str,
+        shape: type[Shape],
+        *,
+        tokens: int,
+        percent: Callable[[], float],
+        number: int | None = None,
+    ) -> Answered[Shape]:
         messages: list[Message] = [
             {"role": "system", "content": self._rules()},
             {"role": "user", "content": f"{self._told}{task}"},
         ]
-        return await ask_aloud(self._job, self._llm, doing, messages, shape, most_tokens=tokens, done=percent, of=100)
+
+        def tell(said: str) -> None:
+            if said == doing or number is None or number == min(self._open):  # else two would take turns
+                self._job.progress(said, percent(), 100)
+
+        return await ask_aloud(self._job, self._llm, doing, messages, shape, most_tokens=tokens, tell=tell)
 
     def _rules(self) -> str:
         language = self._brief.language

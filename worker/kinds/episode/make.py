@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent_tools import Artifact, GiveUp, JobContext, Result
+from agent_tools.llm import Counted, usage
 from agent_tools.settings import Settings
 from worker.kinds.episode import fetch, listing, sound, source, speech, subtitles
 from worker.kinds.episode.extract import extractive
@@ -72,15 +74,17 @@ async def make_episode(job: JobContext, wish: Wish) -> Result:
     about = Episode(
         title=title, source=wish.source, duration_s=heard.duration_s, transcript=transcript, peaks=heard.peaks
     )
+    took: Sequence[Counted] = ()
     if wish.target != "transcribe":
-        about = about.enriched_by(await _enriched(job, transcript, heard.duration_s, fresh))
+        enriched, took = await _enriched(job, transcript, heard.duration_s, fresh)
+        about = about.enriched_by(enriched)
 
     files = [*await _page(job, wish, about, audio), _mp3(audio, title), *_texts(about)]
     if wish.quality != "audio" and heard.has_picture:
         files.append(
             Artifact.file(recording.path, name=f"{_slug(title)}{recording.path.suffix}", title=f"{title} (video)")
         )
-    return Result(data=_data(wish, about), artifacts=files, line=_line(about))
+    return Result(data={**_data(wish, about), **usage(took, Settings.read())}, artifacts=files, line=_line(about))
 
 
 # ----------------------------------------------------------------------------------------------------------- discover
@@ -182,8 +186,10 @@ def _captions(captions: Artifact) -> list[Line]:
     return subtitles.read(_path(captions).read_text(encoding="utf-8", errors="replace"))
 
 
-async def _enriched(job: JobContext, transcript: Transcript, duration_s: float, fresh: str) -> Enriched:
-    """By the model of the settings; where there is none, picked from what was said."""
+async def _enriched(
+    job: JobContext, transcript: Transcript, duration_s: float, fresh: str
+) -> tuple[Enriched, Sequence[Counted]]:
+    """By the model of the settings, with what it was asked; where there is none, picked from what was said."""
     settings = Settings.read()
     if settings.llm_base_url and settings.llm_model:
         return await written(job, transcript, duration_s, fresh)
@@ -193,7 +199,7 @@ async def _enriched(job: JobContext, transcript: Transcript, duration_s: float, 
         return await asyncio.to_thread(extractive, transcript, duration_s)
 
     text = hashlib.sha256(transcript.model_dump_json().encode()).hexdigest()
-    return await job.step("enrich", pick, text, fresh, reuse=None if fresh else f"sha256:{text}")
+    return await job.step("enrich", pick, text, fresh, reuse=None if fresh else f"sha256:{text}"), ()
 
 
 # ------------------------------------------------------------------------------------------------------------- render

@@ -3,10 +3,9 @@
 import asyncio
 import hashlib
 from pathlib import Path
-from urllib.parse import unquote
 
 from agent_tools import GiveUp, JobContext
-from agent_tools.settings import Settings
+from agent_tools.local_files import NotAllowed, local_path
 
 SUFFIXES = frozenset({
     "mp3", "m4a", "m4b", "aac", "ogg", "oga", "opus", "flac", "wav", "aif", "aiff", "wma", "amr",
@@ -17,10 +16,9 @@ SUFFIXES = frozenset({
 
 async def local(job: JobContext, source: str) -> Path | None:
     """The file or folder that a source is; None where it is an address. Raises GiveUp."""
-    scheme, _, name = source.partition(":")
-    match scheme.lower():
+    match source.partition(":")[0].lower():
         case "file":
-            return await asyncio.to_thread(_below_files, name)
+            return await asyncio.to_thread(_here, source)
         case "upload" | "job":
             return await _given(job, source)
     return None
@@ -34,24 +32,15 @@ async def _given(job: JobContext, source: str) -> Path:
         raise GiveUp(str(error.args[0])) from None
 
 
-def _below_files(written: str) -> Path:
-    """What lies below the folder that the settings name, wherever links lead."""
-    named = Settings.read().files
-    if not named:
-        raise GiveUp(
-            f"file:{written[:80]} may not be read. Whoever runs this can allow it: BACKBURNER_FILES names the folder of such files."
-        )
-    folder = Path(named).resolve()
-    for name in dict.fromkeys((written, unquote(written))):
-        try:
-            path = (folder / name.removeprefix("//localhost").lstrip("/")).resolve()
-        except (ValueError, RuntimeError, OSError):  # a NUL in it, links that lead in a circle, a name too long
-            raise GiveUp(f"file:{written[:80]} is no file's name.") from None
-        if not path.is_relative_to(folder):
-            raise GiveUp(f"file:{written[:80]} is not below the folder that BACKBURNER_FILES names.")
-        if path.exists():
-            return path
-    raise GiveUp(f"There is no file:{written[:80]} below the folder that BACKBURNER_FILES names.")
+def _here(address: str) -> Path:
+    shown = address[:85]
+    try:
+        path = local_path(address)
+    except NotAllowed as error:
+        raise GiveUp(f"{shown} {error.what}. {error.more}".rstrip()) from None
+    if not path.exists():
+        raise GiveUp(f"There is no {shown} below the folder that BACKBURNER_FILES names.")
+    return path
 
 
 async def digest(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from agent_tools import JobContext
-from agent_tools.llm import Llm, LlmDeclined, LlmUnfit
+from agent_tools.llm import Count, Counted, Llm, LlmDeclined, LlmUnfit
 from agent_tools.settings import Settings
 from worker.kinds.episode.extract import extractive
 from worker.kinds.episode.said import Chapter, Enriched, Line, Point, Transcript
@@ -55,47 +55,69 @@ class Whole(BaseModel):
     ]
 
 
+class _Digested(Digest):
+    """A digest as it is recorded."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class _Summed(Whole):
+    """The same of the whole."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
 @dataclass(frozen=True)
 class _Part:
     number: int
     text: str
 
 
-async def written(job: JobContext, transcript: Transcript, duration_s: float, fresh: str) -> Enriched:
-    """The episode as the model of the settings tells it; as its own words do where the model will not or cannot."""
+async def written(
+    job: JobContext, transcript: Transcript, duration_s: float, fresh: str
+) -> tuple[Enriched, Sequence[Counted]]:
+    """The episode as the model of the settings tells it; as its own words do where the model will not or cannot.
+
+    With it what was asked of the model.
+    """
     settings = Settings.read()
     parts = _parts(transcript.lines)
-    digests = list[Digest]()
+    digests, answers = list[_Digested](), list[Counted]()
     try:
         async with Llm(settings) as llm:
 
-            async def digest(number: int, text: str, _: str) -> Digest:
+            async def digest(number: int, text: str, _: str) -> _Digested:
                 job.progress(f"Reading part {number + 1} of {len(parts)}", number, len(parts) + 1)
-                return await llm.ask(
-                    [_told(_ROLE), _asked(f"Part {number + 1} of {len(parts)}:\n\n{text}")],
-                    Digest,
-                    most_tokens=MOST_TOKENS,
-                )
+                asked, count = [_told(_ROLE), _asked(f"Part {number + 1} of {len(parts)}:\n\n{text}")], Count()
+                said = await llm.ask(asked, Digest, most_tokens=MOST_TOKENS, on_used=count)
+                return _Digested(**said.model_dump(), **count.told())
 
-            async def whole(points: str, _: str) -> Whole:
+            async def whole(points: str, _: str) -> _Summed:
                 job.progress("Writing the summary", len(parts), len(parts) + 1)
-                asked = "These are the points of its parts. Summarise the whole recording:\n\n"
-                return await llm.ask([_told(_ROLE), _asked(asked + points)], Whole, most_tokens=MOST_TOKENS)
+                asked, count = "These are the points of its parts. Summarise the whole recording:\n\n", Count()
+                said = await llm.ask(
+                    [_told(_ROLE), _asked(asked + points)], Whole, most_tokens=MOST_TOKENS, on_used=count
+                )
+                return _Summed(**said.model_dump(), **count.told())
 
             for part in parts:
                 reuse = _address(settings.llm_model, part.text)
                 given = (part.number, part.text, fresh)
                 digests.append(await job.step("enrich", digest, *given, reuse=None if fresh else reuse))
+                answers.append(digests[-1])
             points = [point for each in digests for point in each.points]
             if len(parts) > 1:
                 text = "\n".join(f"{point.line} {point.text}" for point in points)
-                points = (await job.step("enrich", whole, text, fresh)).points
+                summed = await job.step("enrich", whole, text, fresh)
+                points = summed.points
+                answers.append(summed)
     except (LlmUnfit, LlmDeclined) as error:
         picked = extractive(transcript, duration_s)
-        return picked.model_copy(
-            update={"notes": [f"Picked from what was said, as the model gave nothing fit: {error}"[:400]]}
-        )
-    return _checked(transcript, settings.llm_model, points, digests, duration_s)
+        note = f"Picked from what was said, as the model gave nothing fit: {error}"[:400]
+        return picked.model_copy(update={"notes": [note]}), answers
+    return _checked(transcript, settings.llm_model, points, digests, duration_s), answers
 
 
 def _checked(

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from agent_tools import Artifact, GiveUp, JobContext, Result
-from agent_tools.llm import Llm
+from agent_tools.llm import Llm, usage
 from agent_tools.settings import Settings
 from worker.kinds.presentation.author.author import Brief, write_slides
 from worker.kinds.presentation.deck import Deck, plain, slug, texts
@@ -30,10 +30,12 @@ DEFAULT = "clean"
 
 async def written_deck(job: JobContext, brief: Brief, look: str | None) -> Result:
     """As `make_deck`, of slides that a model writes first. A redo may change them one by one, as if they had been given."""
-    async with Llm(Settings.read()) as llm:
+    settings = Settings.read()
+    async with Llm(settings) as llm:
         written = await write_slides(job, llm, brief)
     made = await make_deck(job, written.slides, look, written.changes)
-    return replace(made, redo={"slides": list(written.slides), "topic": None, "sources": []})
+    data = {**(made.data or {}), **usage(written.answers, settings)}
+    return replace(made, data=data, redo={"slides": list(written.slides), "topic": None, "sources": []})
 
 
 async def make_deck(

@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent_tools import JobContext
-from agent_tools.llm import Llm, LlmCutOff, LlmUnfit, Message
+from agent_tools.llm import Count, Counted, Llm, LlmUnfit, Message
+from agent_tools.side_by_side import side_by_side
 from worker.kinds.presentation.author import draft
 from worker.kinds.presentation.author.plan import LAYOUTS, Entry, Layout, Outline, outline_shape
 from worker.kinds.presentation.author.vouching import Sources
@@ -44,6 +46,8 @@ class Written:
     title: str
     slides: list[str]
     changes: list[str] = field(default_factory=list)
+    answers: Sequence[Counted] = ()
+    """What was recorded of what the model was asked for."""
 
 
 class _Place(BaseModel):
@@ -64,6 +68,15 @@ class _Page(BaseModel):
     markdown: str
     change: str = ""
     unfounded: list[str] = Field(default_factory=list)
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class _Planned(Outline):
+    """The outline as it is recorded."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 async def write_slides(job: JobContext, llm: Llm, brief: Brief) -> Written:
@@ -82,26 +95,21 @@ async def write_slides(job: JobContext, llm: Llm, brief: Brief) -> Written:
         title=outline.title,
         slides=[*opening, *(page.markdown for page in pages), *_source_slides(author.sources, outline)],
         changes=_changes(brief, places, pages),
+        answers=[outline, *pages],
     )
 
 
 async def _write_all(job: JobContext, author: "_Author", places: Sequence[_Place]) -> list[_Page]:
-    room, written = asyncio.Semaphore(AT_ONCE), 0
+    written = 0
 
     async def write(place: _Place) -> _Page:
         nonlocal written
-        async with room:
-            job.progress(f"Writing slide {place.number} of {place.of}: {place.entry.heading}", written, len(places))
-            page = await job.step("Write slide", author.write, place)
+        job.progress(f"Writing slide {place.number} of {place.of}: {place.entry.heading}", written, len(places))
+        page = await job.step("Write slide", author.write, place)
         written += 1
         return page
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(write(place)) for place in places]
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None  # one is enough to end the job, and says in its sentence why
-    return [task.result() for task in tasks]
+    return await side_by_side(write, places, at_once=AT_ONCE)
 
 
 class _Author:
@@ -109,9 +117,16 @@ class _Author:
 
     def __init__(self, llm: Llm, brief: Brief, sources: Sources) -> None:
         self._llm, self._brief, self.sources = llm, brief, sources
+        self._count = Count()
         self._layouts = {name: layout for name, layout in LAYOUTS.items() if brief.sources or not layout.needs_sources}
 
-    async def plan(self, brief: Brief) -> Outline:
+    def _counting_anew(self) -> Self:
+        """For one step: several are taken side by side."""
+        alone = copy(self)
+        alone._count = Count()
+        return alone
+
+    async def plan(self, brief: Brief) -> _Planned:
         """The outline, with as many slides as are wanted or a few less."""
         wanted = max(1, brief.n_slides - 1)
         choice = "\n".join(f"- {name}: {layout.use}" for name, layout in self._layouts.items())
@@ -124,7 +139,7 @@ class _Author:
             self._material(brief.topic, OUTLINE_CHARACTERS),
             most_tokens=600 + 200 * wanted,
         )
-        return Outline(
+        return _Planned(
             title=outline.title,
             subtitle=outline.subtitle,
             slides=[
@@ -132,10 +147,16 @@ class _Author:
                 for entry in outline.slides[:wanted]
             ],
             sources_heading=outline.sources_heading or "Sources",
+            **self._count.told(),
         )
 
     async def write(self, place: _Place) -> _Page:
         """One slide; as plain points where what was planned cannot be vouched for."""
+        alone = self._counting_anew()
+        page = await alone._page(place)
+        return page.model_copy(update=alone._count.told())
+
+    async def _page(self, place: _Place) -> _Page:
         layout = self._layouts[place.entry.layout]
         try:
             slide, fault = await self._founded(place, layout)
@@ -186,14 +207,7 @@ class _Author:
     ) -> Shape:
         rules: Message = {"role": "system", "content": self._rules()}
         told: Message = {"role": "user", "content": f"{material}{task}"}
-        try:
-            return await self._llm.ask([rules, told, *more], shape, most_tokens=most_tokens)
-        except LlmCutOff:
-            shorter: Message = {
-                "role": "user",
-                "content": f"{told['content']}\nBe brief: half of what you would write.",
-            }
-            return await self._llm.ask([rules, shorter, *more], shape, most_tokens=most_tokens)
+        return await self._llm.ask([rules, told, *more], shape, most_tokens=most_tokens, on_used=self._count)
 
     def _rules(self) -> str:
         brief = self._brief

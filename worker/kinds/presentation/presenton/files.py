@@ -1,7 +1,6 @@
 """What Presenton is to read: addresses, files of other jobs and of this machine, brought together on disk."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from agent_tools import GiveUp, JobContext
 from agent_tools.fetch import NotFetched, fetch
 from agent_tools.jobs.artifacts import safe_name
-from agent_tools.settings import Settings
+from agent_tools.local_files import local_path
 from worker.kinds.presentation.presenton.options import ARTIFACT
 
 MOST_BYTES = 100_000_000
@@ -71,7 +70,7 @@ async def _found(job: JobContext, address: str, number: int) -> tuple[str, Path]
             path = await job.artifact(artifact["job"], unquote(artifact["name"]))
             return path.name, path
         if address.lower().startswith("file:"):
-            path = await asyncio.to_thread(_below, unquote(address[5:]))
+            path = await asyncio.to_thread(_here, address)
             return path.name, path
         got = await fetch(address, most_bytes=MOST_BYTES, within_s=WITHIN_S)
     except (LookupError, NotFetched) as error:
@@ -84,20 +83,8 @@ async def _found(job: JobContext, address: str, number: int) -> tuple[str, Path]
     return name, path
 
 
-def _below(written: str) -> Path:
-    """A file below the folder that the settings name, wherever links lead. Raises LookupError."""
-    named = Settings.read().files
-    if not named:
-        raise LookupError(
-            "Whoever runs this can allow files of this machine: BACKBURNER_FILES names the folder of such files."
-        )
-    folder = Path(named).resolve()
-    try:
-        path = (folder / re.sub(r"^//(?:localhost(?=/))?", "", written)).resolve()
-    except (ValueError, RuntimeError, OSError):  # a NUL in it, or links that lead in a circle
-        raise LookupError("That is no file's name.") from None
-    if not path.is_relative_to(folder):
-        raise LookupError("It is not below the folder that BACKBURNER_FILES names.")
+def _here(address: str) -> Path:
+    path = local_path(address)
     if not path.is_file():
         raise LookupError("There is no such file.")
     return path

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
 from agent_tools.fetch import Fetched, NotFetched, fetch
-from agent_tools.settings import Settings
+from agent_tools.local_files import NotAllowed, local_path
 from worker.kinds.presentation.deck import Block, Columns, Deck, Image, ImageFile, Paragraph, Run
 from worker.kinds.presentation.reading.runs import shown_source
 
@@ -141,7 +141,7 @@ class _Loader:
         if artifact := _ARTIFACT.fullmatch(source):
             return await self._from_artifact(unquote(artifact["job"] or artifact["id"]), unquote(artifact["name"]))
         if source.lower().startswith("file:"):
-            return await asyncio.to_thread(_from_file, unquote(source[5:]))
+            return await asyncio.to_thread(_from_file, source)
         left_s = self.until - asyncio.get_running_loop().time()
         if left_s <= 0:
             raise NoPicture(f"was not reached within the {ALL_WITHIN_S:g} s that all pictures of a deck may take")
@@ -164,21 +164,11 @@ def _from_data(source: str) -> Fetched:
     return Fetched(data, head[5:].partition(";")[0].lower())
 
 
-def _from_file(written: str) -> Fetched:
-    """A file below the folder that the settings name, wherever links lead."""
-    named = Settings.read().files
-    if not named:
-        raise NoPicture(
-            "may not be read", "Whoever runs this can allow it: BACKBURNER_FILES names the folder of such files."
-        )
-    folder = Path(named).resolve()
+def _from_file(address: str) -> Fetched:
     try:
-        path = (folder / re.sub(r"^//(?:localhost(?=/))?", "", written)).resolve()
-        if not path.is_relative_to(folder):
-            raise NoPicture("is not below the folder that BACKBURNER_FILES names")
-        return Fetched(_read(path), "")
-    except (ValueError, RuntimeError):  # a NUL in it, or links that lead in a circle
-        raise NoPicture("is no file's name") from None
+        return Fetched(_read(local_path(address)), "")
+    except NotAllowed as error:
+        raise NoPicture(error.what, error.more) from None
 
 
 def _read(path: Path) -> bytes:
