@@ -12,7 +12,7 @@ from agent_tools.app import Backburner
 from agent_tools.embedded import BinariesMissing, EmbeddedError, Home, Runtime, find_postgres, find_redis
 from agent_tools.jobs.errors import BackburnerError, StoreUnavailable
 from agent_tools.jobs.kinds import load_kinds
-from agent_tools.jobs.signature import lack
+from agent_tools.jobs.signature import lack, lacks
 from agent_tools.jobs.trouble import Keeping, troubles
 from agent_tools.operating import look
 from agent_tools.opus import Opus, OpusError
@@ -20,6 +20,7 @@ from agent_tools.scrape.reading import LIBRARIES
 from agent_tools.settings import Settings, masked
 
 OPUS_WITHIN_S = 15
+MODEL_WITHIN_S = 15
 
 
 class Finding(NamedTuple):
@@ -40,8 +41,8 @@ async def findings(settings: Settings) -> list[Finding]:
         found.append(Finding("up", None, f"none runs in {settings.home}; start it with 'backburner up'"))
     if runtime or (settings.database_url and settings.redis_url):
         found += [each async for each in _servers(settings.attached())]
-    outside = [await _presenton(settings), *[each async for each in _opus(settings)]]
-    return [*found, *_kinds(settings), *_scraping(), *outside]
+    outside = [await _model(settings), await _presenton(settings), *[each async for each in _opus(settings)]]
+    return [*found, *_kinds(settings), *_scraping(), *_folders(settings), *outside]
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -150,7 +151,7 @@ async def _presenton(settings: Settings) -> Finding:
 def _kinds(settings: Settings) -> Iterator[Finding]:
     kinds = load_kinds(settings.kinds)
     for kind in kinds.values():
-        lack = kind.missing(os.environ)
+        lack = " ".join(lacks(kind.needs, os.environ))
         yield Finding(f"kind {kind.name}", None if lack else True, lack or "can run here")
     for name, reason in kinds.broken.items():
         yield Finding(f"kind {name}", False, reason)
@@ -163,6 +164,36 @@ def _scraping() -> Iterator[Finding]:
         None if missing else True,
         f"{missing} pip install 'backburner[scrape]'" if missing else "can read feeds and pages",
     )
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    """Those that settings name."""
+    if settings.files:
+        is_there = Path(settings.files).is_dir()
+        yield Finding("files", is_there, f"{settings.files}{'' if is_there else ' is no folder: set BACKBURNER_FILES'}")
+    named = settings.whisper_model
+    if named and ("/" in named or Path(named).is_dir()):
+        is_there = (Path(named) / "model.bin").is_file()
+        wrong = ": there is no model.bin in it. WHISPER_MODEL is the folder of a faster-whisper model"
+        yield Finding("whisper", is_there, f"{named}{'' if is_there else wrong}")
+
+
+async def _model(settings: Settings) -> Finding:
+    from agent_tools.llm import Llm, LlmError  # noqa: PLC0415 - brings httpx2
+
+    if not (settings.llm_base_url and settings.llm_model):
+        return Finding(
+            "model", None, "not used: LLM_BASE_URL and LLM_MODEL name an OpenAI-compatible server and its model"
+        )
+    where = f"{settings.llm_model} at {masked(settings.llm_base_url)}"
+    try:
+        async with asyncio.timeout(MODEL_WITHIN_S), Llm(settings) as llm:
+            offered = await llm.offered()
+    except (LlmError, TimeoutError) as error:
+        return Finding("model", False, f"{where}: {str(error) or f'did not answer within {MODEL_WITHIN_S} s'}")
+    if offered and settings.llm_model not in offered:
+        return Finding("model", False, f"{where}: the server has {', '.join(offered[:8])}. LLM_MODEL is one of these")
+    return Finding("model", True, where)
 
 
 async def _opus(settings: Settings) -> AsyncIterator[Finding]:

@@ -4,7 +4,7 @@ import importlib.util
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_args, get_origin
@@ -77,16 +77,20 @@ def read_signature(
 
 
 def lack(needs: Iterable[str], environment: Mapping[str, str]) -> str | None:
-    """The first of these needs that is not met, as a sentence; None when all are.
+    """The first of these needs that is not met, as a sentence; None when all are."""
+    return next(lacks(needs, environment), None)
+
+
+def lacks(needs: Iterable[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each need that is not met.
 
     A need in capitals is an environment variable that must be set; `module:name` must be importable; of `one|other`
     either will do.
     """
     for need in needs:
-        lacks = [_lack(each, environment) for each in need.split("|")]
-        if all(lacks):
-            return " ".join(lacks)
-    return None
+        of_each = [_lack(each, environment) for each in need.split("|")]
+        if all(of_each):
+            yield " ".join(of_each)
 
 
 def _lack(need: str, environment: Mapping[str, str]) -> str:

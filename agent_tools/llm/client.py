@@ -106,8 +106,25 @@ class Llm:
             return read_answer(text, shape)
         except ValueError as error:
             raise LlmUnfit(
-                f"The model's answer did not fit, and neither did its second one. {error} It said: {short(text)}", text
+                f"The model's answer did not fit, and neither did its second one. {error} It said: {short(text, 160)} "
+                "Redo the job; where that happens again, LLM_MODEL needs a model that keeps to a schema.",
+                text,
             ) from None
+
+    async def offered(self) -> list[str]:
+        """The models that the server says it has; empty where it does not say. Raises LlmError."""
+        try:
+            answer = await self._http.get(self._url.removesuffix("/chat/completions") + "/models")
+        except httpx2.InvalidURL:
+            raise LlmMisused(f"LLM_BASE_URL is no address: {masked(self._url)}") from None
+        except httpx2.RequestError as error:
+            raise LlmUnavailable(because=f"The LLM server could not be reached ({type(error).__name__}).") from error
+        if answer.status_code in (401, 403) or answer.status_code >= 500:
+            raise self._refusal(answer, answer.text)
+        try:
+            return [str(each["id"]) for each in answer.json()["data"]]
+        except (ValueError, KeyError, TypeError):  # not all servers have such a list
+            return []
 
     async def _answer(self, messages: Sequence[Message], shape: type[BaseModel], most_tokens: int, ear: _Ear) -> str:
         """What the model says, asked again while the server is busy and time is left."""
@@ -169,7 +186,11 @@ class Llm:
         if refusal or finish == "content_filter":
             raise LlmDeclined(f"The model declined: {short(refusal) or 'its server filters such content.'}")
         if finish == "length":
-            raise LlmCutOff(f"The model's answer was longer than the {most_tokens} tokens it may have.", text)
+            raise LlmCutOff(
+                f"The model's answer was longer than the {most_tokens} tokens it may have. Redo the job, or give it less to "
+                "write about.",
+                text,
+            )
         if not finish:
             raise LlmUnavailable(because="The LLM server broke off in the middle of its answer.")
         return text

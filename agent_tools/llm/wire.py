@@ -126,7 +126,7 @@ def retry_after(response: httpx2.Response) -> float | None:
         return None
 
 
-def short(text: str) -> str:
+def short(text: str, most: int = 500) -> str:
     """What fits into a sentence."""
     line = " ".join(text.split())
-    return line if len(line) <= 500 else f"{line[:500]}…"
+    return line if len(line) <= most else f"{line[:most]}…"

@@ -26,6 +26,7 @@ from agent_tools.presenton.wire import (
     served,
     short,
     tasks_in,
+    templates_in,
 )
 from agent_tools.settings import Settings
 
@@ -127,6 +128,13 @@ class Presenton:
             asked_of_older = {"presentation_id": deck, "slides": [], "export_as": form}
             said = await self._ask("POST", f"{_DECKS}/edit", json=asked_of_older, within_s=EXPORT_WITHIN_S)
         return _read(Made, said)
+
+    async def templates(self) -> list[str]:
+        """By what names and ids looks are asked for; empty where this release has no list of them."""
+        said = await self._ask("GET", f"{_API}/ppt/template/all", or_none=_NOT_THERE)
+        if said is None:  # releases before 0.9
+            said = await self._ask("GET", f"{_API}/ppt/templates", or_none=_NOT_THERE)
+        return templates_in(said)
 
     # -------------------------------------------------------------------------------------------------------- files
 

@@ -150,6 +150,13 @@ def tasks_in(body: Any) -> list[Task]:
     return [task for each in body if (task := _task(each))] if isinstance(body, list) else []
 
 
+def templates_in(body: Any) -> list[str]:
+    """The ids of a list of templates, each with the name that people see where that is another."""
+    items = body.get("items") if isinstance(body, dict) else None
+    named = [(str(each.get("id")), short(str(each.get("name")))) for each in items or () if isinstance(each, dict)]
+    return [id_ if id_.lower() == name.lower() else f"{id_} ({name})" for id_, name in named]
+
+
 def _task(each: Any) -> Task | None:
     try:
         return Task.model_validate(each)

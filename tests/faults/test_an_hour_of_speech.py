@@ -185,8 +185,8 @@ async def test_an_hour_is_cancelled_in_the_middle_at_once(
     hour = looped(recordings, 60)
     only = await worker(BACKBURNER_KINDS="episode", BACKBURNER_FILES=recordings)
     job = (await backburner.create("episode", {"source": f"file:{hour.name}"})).id
-    (listener,) = await eventually(lambda: listeners(only), 120, "a listener")
-    await eventually(lambda: (book.one(job)["progress"] or {}).get("done", 0) > 60, 120, "a minute heard")
+    (listener,) = await eventually(lambda: listeners(only), 600, "a listener")
+    await eventually(lambda: (book.one(job)["progress"] or {}).get("done", 0) > 60, 300, "a minute heard")
 
     watch = Stopwatch()
     await backburner.cancel([job])

@@ -18,6 +18,7 @@ from spoken import Station, words
 from stubs.llm import MODEL, serving_llm
 
 from agent_tools import GiveUp, TryAgain
+from agent_tools.jobs.errors import BadRequest
 from agent_tools.testing import Performed, perform
 from worker.kinds.episode import episode, sound
 from worker.kinds.episode.parts import cuts
@@ -198,9 +199,6 @@ async def test_a_film_without_sound_is_a_sentence(tmp_path: Path, monkeypatch: p
         ("{site}/inward", "It leads to what is no public address, and others are not asked."),
         ("{site}/feed.xml", "is a feed and no single recording. Call it with target_stage='discover'"),
         ("{site}/files/../none.mp3", "answers 404"),
-        ("https://10.0.0.1/a.mp3", "is no public address, and others are not asked."),
-        ("https://169.254.169.254/latest/a.mp3", "is no public address, and others are not asked."),
-        ("http://8.8.8.8/a.mp3", "is asked for over http: only https is."),
         ("file:none.mp3", "There is no file:none.mp3 below the folder that BACKBURNER_FILES names."),
         ("file:../../etc/passwd", "is not below the folder that BACKBURNER_FILES names."),
         ("file:/etc/passwd", "file:/etc/passwd is not below the folder that BACKBURNER_FILES names."),
@@ -211,6 +209,22 @@ async def test_a_film_without_sound_is_a_sentence(tmp_path: Path, monkeypatch: p
 async def test_what_cannot_be_had_is_a_sentence(station: Station, source: str, because: str) -> None:
     with pytest.raises(GiveUp, match=re.escape(because)):
         await perform(episode, source=source.format(site=station.url))
+
+
+@pytest.mark.parametrize(
+    ("source", "because"),
+    [
+        (
+            "https://10.0.0.1/a.mp3",
+            "source: 10.0.0.1 is no public address, and others are not asked. Upload the recording",
+        ),
+        ("https://169.254.169.254/latest/a.mp3", "is no public address, and others are not asked."),
+        ("http://8.8.8.8/a.mp3", "is asked for over http: only https is."),
+    ],
+)
+async def test_what_will_never_be_asked_is_refused_before_it_queues(source: str, because: str) -> None:
+    with pytest.raises(BadRequest, match=re.escape(because)):
+        await perform(episode, source=source)
 
 
 async def test_no_more_is_fetched_than_is_taken(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:

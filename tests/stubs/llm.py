@@ -232,7 +232,18 @@ class _Filler:
 async def serving_llm(**switches: Any) -> AsyncIterator[StubLlm]:
     """The stub, served on loopback for a while."""
     stub = StubLlm(**switches)
-    app = Starlette(routes=[Route("/v1/chat/completions", stub.complete, methods=["POST"])])
+
+    async def models(request: Request) -> Response:
+        if stub.key and request.headers.get("authorization") != f"Bearer {stub.key}":
+            return JSONResponse({"error": {"message": "no such key"}}, 401)
+        return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", stub.complete, methods=["POST"]),
+            Route("/v1/models", models),
+        ]
+    )
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, lifespan="off")
     )

@@ -259,6 +259,14 @@ class StubPresenton:
         found.append({"id": "task-of-a-template", "type": "template.create"})
         return JSONResponse(found[::-1][: int(request.query_params.get("limit", 50))])
 
+    async def templates(self, request: Request) -> Response:
+        """Profile A has no list, B keeps it elsewhere than C."""
+        here = {"B": "/api/v1/ppt/templates", "C": "/api/v1/ppt/template/all"}.get(self.profile)
+        if request.url.path != here:
+            return JSONResponse({"detail": "Not Found"}, 404)
+        items = [{"id": each, "name": each.capitalize(), "layout_count": 12} for each in TEMPLATES]
+        return JSONResponse({"items": items, "total": len(items), "page": 1, "page_size": 50})
+
     async def all_decks(self, request: Request) -> Response:
         return JSONResponse([deck | {"slides": deck["slides"][:1]} for deck in reversed(self.decks.values())])
 
@@ -360,6 +368,8 @@ class StubPresenton:
             "edit": (f"{ppt}/edit", "POST", self.edit),
             "export": (f"{ppt}/{{deck}}/export", "POST", self.export),
             "deck": (f"{ppt}/{{deck}}", "GET", self.one_deck),
+            "templates": ("/api/v1/ppt/templates", "GET", self.templates),
+            "all_templates": ("/api/v1/ppt/template/all", "GET", self.templates),
             "upload": ("/api/v1/ppt/files/upload", "POST", self.upload),
             "subscribe": ("/api/v1/webhook/subscribe", "POST", self.subscribe),
             "unsubscribe": ("/api/v1/webhook/unsubscribe", "DELETE", self.unsubscribe),

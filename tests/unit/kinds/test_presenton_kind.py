@@ -354,7 +354,9 @@ async def test_auto_takes_presenton_for_topics_and_what_only_the_built_in_render
 @pytest.mark.parametrize(
     ("switches", "args", "sentence"),
     [
-        ({}, {"presenton": {"template": "fancy"}}, "(HTTP 400). Template not found. Please use a valid template."),
+        ({}, {"presenton": {"template": "fancy"}}, "(HTTP 400). Template not found. Please use a valid template. presenton.template is one of: general, modern"),
+        ({"profile": "B"}, {"presenton": {"template": "fancy"}}, "presenton.template is one of: general, modern"),
+        ({"profile": "A"}, {"presenton": {"template": "fancy"}}, "(HTTP 400). Template not found. Please use a valid template."),
         ({"auth": "basic"}, {}, "Presenton wants us to sign in (HTTP 401): set PRESENTON_USERNAME"),
         ({"is_set_up": False}, {}, "Presenton has no administrator yet"),
         ({"bad": {"": answering(302, location="https://elsewhere.example/")}}, {}, "leads on to https://elsewhere.example/, and that is not followed"),
@@ -448,7 +450,7 @@ async def test_what_presenton_could_not_make_ends_the_job_with_its_words(serving
     error = {"status_code": 404, "detail": "Template 'general' not found"}
 
     async with serving(fail_at=("Selecting layout for each slide", error)) as stub:
-        with pytest.raises(GiveUp, match="Presenton could not make the deck: Template 'general' not found"):
+        with pytest.raises(GiveUp, match=r"Presenton could not make the deck: Template 'general' not found\.$"):
             await made(topic="The tides")
 
     assert stub.calls["generate"] == 1

@@ -26,7 +26,18 @@ def _known(source: str) -> str:
             "is nothing that can be listened to. Give an https address, file:NAME below the folder of BACKBURNER_FILES, "
             "upload:ID or job://ID/artifacts/NAME."
         )
+    if source[:4].lower() == "http":
+        _refuse_unaskable(source)
     return source
+
+
+def _refuse_unaskable(url: str) -> None:
+    from agent_tools.fetch import NotFetched, refuse_unaskable  # noqa: PLC0415 - brings httpx2
+
+    try:
+        refuse_unaskable(url)
+    except NotFetched as error:
+        raise ValueError(f"{error} Upload the recording instead, and give upload:ID.") from None
 
 
 def _code(language: str | None) -> str | None:

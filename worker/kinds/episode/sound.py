@@ -184,7 +184,10 @@ def _opened(path: Path) -> Any:
     try:
         return av.open(str(path), options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise GiveUp(f"This is no recording that can be read: {_said(error)}.") from error
+        raise GiveUp(
+            f"This is no recording that can be read: {_said(error)}. Taken are audio and video files, such as MP3, M4A, WAV, "
+            "FLAC, MP4, MKV and WebM."
+        ) from error
 
 
 def _speech_of(container: Any) -> Any:

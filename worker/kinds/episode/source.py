@@ -39,7 +39,10 @@ def _here(address: str) -> Path:
     except NotAllowed as error:
         raise GiveUp(f"{shown} {error.what}. {error.more}".rstrip()) from None
     if not path.exists():
-        raise GiveUp(f"There is no {shown} below the folder that BACKBURNER_FILES names.")
+        raise GiveUp(
+            f"There is no {shown} below the folder that BACKBURNER_FILES names. source='file:.' with target_stage='discover' "
+            "lists what is there."
+        )
     return path
 
 

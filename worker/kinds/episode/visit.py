@@ -63,5 +63,7 @@ async def visit(
     except child.Ended as error:
         raise TryAgain(after="1m", because=f"What visits pages was ended ({error}).") from error
     if wrong:
-        raise GiveUp(f"No recording can be had from this page. {wrong[0]}")
+        raise GiveUp(
+            f"No recording can be had from this page. {wrong[0]} Give the address of the recording itself, or upload it."
+        )
     return visited

@@ -65,7 +65,7 @@ def why_not(seen: Seen, silence_s: float, timeout_s: float) -> str:
                 "Ask for fewer slides, or have PRESENTON_TIMEOUT_S raised."
             )
     error = seen.task.error if seen.task else None
-    said = complaint(error.detail) if error and error.detail else "it does not say why"
+    said = (complaint(error.detail) if error and error.detail else "it does not say why").rstrip(" .")
     if deserves_another(seen):
         return f"Presenton failed twice to make the deck: {said}. Whoever runs it finds more in its log."
-    return f"Presenton could not make the deck: {said}"
+    return f"Presenton could not make the deck: {said}."

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from agent_tools.presenton import Deck, Presenton, Task, moment
+from agent_tools.presenton import Deck, Presenton, PresentonRefused, Task, moment
 from worker.kinds.presentation.presenton.order import Order
 
 
@@ -40,7 +40,14 @@ async def look_around(presenton: Presenton) -> Before:
 
 async def begin(presenton: Presenton, order: Order, files: Sequence[str], *, webhook: bool) -> Handed:
     """Hand it over."""
-    task = await presenton.begin(order.body(files, webhook=webhook))
+    try:
+        task = await presenton.begin(order.body(files, webhook=webhook))
+    except PresentonRefused as error:
+        if "template" in str(error).lower() and (known := await presenton.templates()):
+            raise PresentonRefused(
+                f"{error} presenton.template is one of: {', '.join(known)}.", error.status
+            ) from error
+        raise
     return Handed(at=time.time(), task=task.id, deck=task.numbers.presentation_id)
 
 
