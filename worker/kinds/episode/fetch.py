@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 from urllib.parse import unquote, urlsplit
@@ -40,17 +41,14 @@ async def fetched(job: JobContext, url: str, quality: str, language: str | None)
 
     try:
         most = Settings.read().most_media_mb * 1_000_000
-        await save(url, path, most_bytes=most, within_s=WITHIN_S, takes=_is_media(url), heard=heard)
+        with _endings():
+            await save(url, path, most_bytes=most, within_s=WITHIN_S, takes=_is_media(url), heard=heard)
         return Fetched(media=_named(path, url), captions=None, title="", language="")
     except NotTaken as other:
         if _FEED.search(other.media_type) and "html" not in other.media_type:
             raise GiveUp(_many("a feed", url)) from None
         if not _is_page(other.media_type):
             raise GiveUp(f"{other} That is no recording.") from None
-    except Unreachable as error:
-        raise TryAgain(after="2m", because=str(error)) from None
-    except NotFetched as error:
-        raise GiveUp(str(error)) from None
     return await _from_page(job, url, quality, language)
 
 
@@ -74,7 +72,8 @@ async def _from_page(job: JobContext, url: str, quality: str, language: str | No
 async def discovered(job: JobContext, url: str, folder: Path) -> list[Found]:
     """What is at an address, without fetching it: a recording, the entries of a feed, or what a page has."""
     try:
-        await save(url, folder / "looked", most_bytes=1, within_s=60, takes=lambda _: False)
+        with _endings():
+            await save(url, folder / "looked", most_bytes=1, within_s=60, takes=lambda _: False)
     except NotTaken as there:
         if _is_media(url)(there.media_type):
             return [
@@ -86,10 +85,6 @@ async def discovered(job: JobContext, url: str, folder: Path) -> list[Found]:
             return await _in_feed(url)
         if not _is_page(there.media_type):
             raise GiveUp(f"{there} That is no recording.") from None
-    except Unreachable as error:
-        raise TryAgain(after="2m", because=str(error)) from None
-    except NotFetched as error:
-        raise GiveUp(str(error)) from None
     there_is = await visit.visit(
         url, folder / "visited", quality="audio", language=None, progress=job.progress, only_look=True
     )
@@ -99,13 +94,22 @@ async def discovered(job: JobContext, url: str, folder: Path) -> list[Found]:
 
 
 async def _in_feed(url: str) -> list[Found]:
-    try:
+    with _endings():
         came = await fetch(url, most_bytes=MOST_FEED_BYTES, within_s=60)
+    return await asyncio.to_thread(listing.in_feed, came.data, url)
+
+
+@contextmanager
+def _endings() -> Iterator[None]:
+    """What does not come ends the attempt, or the job; what is of another type is for whoever asked."""
+    try:
+        yield
+    except NotTaken:
+        raise
     except Unreachable as error:
         raise TryAgain(after="2m", because=str(error)) from None
     except NotFetched as error:
         raise GiveUp(str(error)) from None
-    return await asyncio.to_thread(listing.in_feed, came.data, url)
 
 
 def _is_media(url: str) -> Callable[[str], bool]:
