@@ -1,6 +1,7 @@
 """Workers that die while a model writes: what was answered before is not asked for again, and nobody's turn is lost."""
 
 import asyncio
+import re
 import sys
 import zipfile
 from collections import Counter
@@ -12,13 +13,13 @@ from rig.book import Book
 from rig.doomed import DOOMED_EXIT_CODE
 from rig.patience import eventually
 from rig.processes import Start, StartWorker, environment
-from stubs.llm import MODEL, Asked, Behaviour, StubLlm, hanging, serving_llm
+from stubs.llm import MODEL, Asked, StubLlm, hanging, serving_llm
 
 from agent_tools.app import Backburner
 from agent_tools.settings import Settings
 
-SHAPES = ["Epic", "Plan", "Story", "Story", "Tasks", "Tasks"]
-"""What the model is asked for, in turn, for a backlog of two stories."""
+ASKED = ("Epic", "Plan", "Story 1", "Story 2", "Tasks 1", "Tasks 2")
+"""What the model is asked for, for a backlog of two stories; the stories side by side, then the tasks."""
 
 
 @pytest.fixture
@@ -39,9 +40,10 @@ def around(model: StubLlm) -> dict[str, Any]:
     }
 
 
-def times(asked: list[Asked]) -> list[int]:
-    """How often each different request came, in the order of the first of each."""
-    return list(Counter(asked_for.prompt for asked_for in asked).values())
+def what_is(asked: Asked) -> str:
+    """Which of them a request is."""
+    found = re.search(r"Write (?:the tasks of )?story (\d)", asked.prompt)
+    return f"{asked.shape} {found[1]}" if found else asked.shape
 
 
 def answered(stub: StubLlm, asked: Asked) -> Any:
@@ -49,28 +51,53 @@ def answered(stub: StubLlm, asked: Asked) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("deadly", [(2, 3), *(pytest.param(each, marks=pytest.mark.long) for each in ((0, 1), (4, 5)))])
+@pytest.mark.parametrize(
+    "deadly",
+    [
+        {"Story 1": 3, "Tasks 2": 5},
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ({"Epic": 0, "Plan": 1}, {"Story 2": 3, "Tasks 1": 5})
+        ),
+    ],
+)
 async def test_a_worker_killed_while_the_model_writes_loses_that_answer_and_no_other(
-    backburner: Backburner, book: Book, worker: StartWorker, model: StubLlm, around: dict[str, Any], deadly: Any
+    backburner: Backburner,
+    book: Book,
+    worker: StartWorker,
+    model: StubLlm,
+    around: dict[str, Any],
+    deadly: dict[str, int],
 ) -> None:
-    first, second = deadly
-    behaviours: list[Behaviour] = [answered] * first + [hanging] + [answered] * (second - first) + [hanging]
-    model.then(*behaviours)
+    hung = list[str]()
+
+    def hang_once(stub: StubLlm, asked: Asked) -> Any:
+        if (which := what_is(asked)) in deadly and which not in hung:
+            hung.append(which)
+            return hanging(stub, asked)
+        return answered(stub, asked)
+
+    model.always = hang_once
     job = (await backburner.create("backlog", {"text": "A shop.", "stories": 2})).id
 
-    for dead in (first + 1, second + 2):
+    for which, recorded_beside_it in deadly.items():
         doomed = await worker(**around)
-        await eventually(lambda dead=dead: len(model.asked) == dead and model.at_once, 30, "the deadly request")
+        await eventually(
+            lambda which=which, many=recorded_beside_it: (
+                hung[-1:] == [which] and book.number("SELECT count(*) FROM job_steps") == many
+            ),
+            30,
+            "the deadly request, and all others",
+        )
         doomed.kill()
     await worker(**around)
     await eventually(lambda: book.ended(1), 30)
 
     book.assert_sound()
     assert (book.one(job)["status"], book.one(job)["crashes"]) == ("completed", 2)
-    shapes = list(dict.fromkeys((asked.shape, asked.prompt) for asked in model.asked))
-    assert [shape for shape, _ in shapes] == SHAPES
-    assert times(model.asked) == [2 if number in deadly else 1 for number in range(len(SHAPES))]
+    assert Counter(map(what_is, model.asked)) == {name: 2 if name in deadly else 1 for name in ASKED}
     tokens = {asked.prompt: len(asked.prompt) // 4 for asked in model.asked}
+    assert len(tokens) == len(ASKED)
     assert book.one(job)["result"]["usage"]["tokens_in"] == sum(tokens.values())
 
 
