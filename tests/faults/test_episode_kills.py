@@ -29,7 +29,8 @@ def recordings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def station(recordings: Path) -> AsyncIterator[Station]:
+async def station(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Station]:
+    monkeypatch.setenv("BACKBURNER_ALLOW_LOOPBACK", "1")  # at the door, too
     async with spoken.on_air(recordings) as opened:
         yield opened
 
