@@ -1012,7 +1012,9 @@ END $$;
 -- Whom there is something to tell, and what: open questions that they may answer (`is_new`: not told before), and jobs of
 -- theirs and of their agents that ended and nobody saw within a minute. Each is the caller's to tell until `lease_s` are
 -- over; what told_notices does not record by then is given out again. Ends are told up to `until`: no statement that
--- writes one takes a minute, so that what is seen up to there is all there is.
+-- writes one takes a minute, so that what is seen up to there is all there is. Of questions only those are read that were
+-- asked since `news_from`, up to where all were told: all open ones only when something may have to be told again, and once an
+-- hour for what came to this person without being asked anew.
 CREATE OR REPLACE FUNCTION take_notices(batch jsonb)
   RETURNS TABLE (tenant bigint, person bigint, address text, take int, until timestamptz, asks jsonb, ends jsonb) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -1020,24 +1022,29 @@ DECLARE
   pauses constant float8[] := ARRAY(SELECT p.value::float8 FROM jsonb_array_elements_text(batch -> 'remind_s') AS p);
   whom record;
   given int := 0;
+  is_whole boolean;
+  first_untold timestamptz;
 BEGIN
   until := now() - interval '1 minute';
   FOR whom IN
-    SELECT n.tenant_id, n.person_id, n.wants, n.told_until, p.name,
+    SELECT n.tenant_id, n.person_id, n.wants, n.told_until, n.news_from, n.look_at, p.name,
            (batch ->> 'own')::boolean OR NOT EXISTS (
              SELECT FROM principals o WHERE o.tenant_id = p.tenant_id AND o.role = 'person' AND o.id <> p.id) AS may_own
       FROM notice_addresses n JOIN principals p ON p.tenant_id = n.tenant_id AND p.id = n.person_id
      WHERE n.next_at <= now() AND n.stopped_at IS NULL ORDER BY n.next_at FOR NO KEY UPDATE OF n SKIP LOCKED
   LOOP
     EXIT WHEN given >= (batch ->> 'most')::int;
+    is_whole := whom.look_at <= now();
     -- What is told again is told together: with the first that is due, all that are half the way there.
     SELECT jsonb_agg(jsonb_build_object('id', w.id, 'job', w.job_id, 'title', w.title, 'kind', w.kind, 'question', w.question,
-                                        'is_new', w.told_at IS NULL) ORDER BY w.asked_at, w.id) INTO asks
+                                        'is_new', w.told_at IS NULL) ORDER BY w.asked_at, w.id),
+           min(w.asked_at) FILTER (WHERE w.told_at IS NULL) INTO asks, first_untold
       FROM (SELECT a.id, a.job_id, a.asked_at, j.title, j.kind, left(a.question, 300) AS question, m.told_at,
                    make_interval(secs => pauses[least(m.times, cardinality(pauses))]) AS pause
               FROM asks a JOIN jobs j ON j.tenant_id = a.tenant_id AND j.id = a.job_id
                    LEFT JOIN told_asks m ON m.tenant_id = a.tenant_id AND m.ask_id = a.id AND m.person_id = whom.person_id
              WHERE 'needs_me' = ANY (whom.wants) AND a.tenant_id = whom.tenant_id AND a.answered_at IS NULL AND a.withdrawn_at IS NULL
+               AND a.asked_at >= CASE WHEN is_whole THEN '-infinity' ELSE whom.news_from END AND (is_whole OR m.told_at IS NULL)
                AND a.asked_at <= now() - interval '10 s' AND (a.deadline_at IS NULL OR a.deadline_at > now())
                AND (a.for_person IS NULL OR lower(a.for_person) = lower(whom.name) OR NOT EXISTS (
                      SELECT FROM principals p WHERE p.tenant_id = a.tenant_id AND p.role = 'person' AND lower(p.name) = lower(a.for_person)))
@@ -1058,14 +1065,22 @@ BEGIN
                                                     AND a.answered_at > j.finished_at - interval '1 minute')
              ORDER BY j.finished_at LIMIT 1000) AS e;
     IF asks IS NOT NULL OR ends IS NOT NULL THEN
-      UPDATE notice_addresses n SET take = n.take + 1, next_at = now() + make_interval(secs => (batch ->> 'lease_s')::float8)
+      UPDATE notice_addresses n
+         SET take = n.take + 1, next_at = now() + make_interval(secs => (batch ->> 'lease_s')::float8), news_from = coalesce(first_untold, until),
+             look_at = CASE WHEN is_whole THEN now() + interval '1 minute' ELSE least(n.look_at, now() + make_interval(secs => pauses[1])) END
        WHERE n.tenant_id = whom.tenant_id AND n.person_id = whom.person_id
       RETURNING n.tenant_id, n.person_id, n.address, n.take INTO tenant, person, address, take;
       RETURN NEXT;
       given := given + 1;
-    ELSIF whom.told_until < until - interval '10 minutes' THEN
+    ELSIF is_whole OR least(whom.told_until, whom.news_from) < until - interval '10 minutes' THEN
       -- Nothing up to here is news any more: it is not looked through again.
-      UPDATE notice_addresses n SET told_until = until WHERE n.tenant_id = whom.tenant_id AND n.person_id = whom.person_id;
+      UPDATE notice_addresses n
+         SET told_until = greatest(n.told_until, until), news_from = until,
+             look_at = CASE WHEN NOT is_whole THEN n.look_at ELSE greatest(now() + interval '1 minute', least(now() + interval '1 hour', (
+               SELECT min(m.told_at + make_interval(secs => pauses[least(m.times, cardinality(pauses))]))
+                 FROM told_asks m JOIN asks a ON a.tenant_id = m.tenant_id AND a.id = m.ask_id
+                WHERE m.tenant_id = n.tenant_id AND m.person_id = n.person_id AND a.answered_at IS NULL AND a.withdrawn_at IS NULL))) END
+       WHERE n.tenant_id = whom.tenant_id AND n.person_id = whom.person_id;
     END IF;
   END LOOP;
 END $$;

@@ -11,7 +11,8 @@ SELECT current_tenant(), p.id, coalesce(%(address)s, kept.address), %(wants)s
  WHERE p.tenant_id = current_tenant() AND p.id = %(person)s AND p.role = 'person' AND coalesce(%(address)s, kept.address) IS NOT NULL
     ON CONFLICT (tenant_id, person_id) DO UPDATE
    SET address = EXCLUDED.address, wants = EXCLUDED.wants, take = n.take + (n.address <> EXCLUDED.address)::int,
-       next_at = CASE WHEN n.refused IS NOT NULL THEN now() ELSE n.next_at END, tries = 0, refused = NULL, stopped_at = NULL
+       next_at = CASE WHEN n.refused IS NOT NULL THEN now() ELSE n.next_at END, tries = 0, refused = NULL, stopped_at = NULL,
+       look_at = now()
 RETURNING person_id
 
 -- name: stop_notices

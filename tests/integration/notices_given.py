@@ -45,7 +45,9 @@ def pass_time(book: Book, how_long: str) -> None:
     book.run("UPDATE jobs SET finished_at = finished_at - %s::interval WHERE finished_at IS NOT NULL", how_long)
     book.run(
         "UPDATE notice_addresses SET next_at = next_at - %s::interval, told_until = told_until - %s::interval,"
-        " tested_at = tested_at - %s::interval",
+        " tested_at = tested_at - %s::interval, news_from = news_from - %s::interval, look_at = look_at - %s::interval",
+        how_long,
+        how_long,
         how_long,
         how_long,
         how_long,

@@ -73,6 +73,18 @@ async def test_a_question_is_told_once_with_the_way_to_it(
     assert row(book.book, owner)["refused"] is None
 
 
+async def test_what_was_asked_long_before_is_looked_through_once_an_hour_and_not_at_every_look(
+    book: Stores, ntfy: StubNtfy, going_round: NoticeRound
+) -> None:
+    address(book.book, ntfy.address("me"))
+    assert await going_round.once() == 0
+    asks(book, asked_at="now() - interval '3 hours'")  # as if it had been somebody else's until now
+
+    assert await going_round.once() == 0
+    pass_time(book.book, "61 min")
+    assert await going_round.once() == 1
+
+
 async def test_what_comes_together_is_one_notice_and_at_most_one_comes_a_minute(
     book: Stores, ntfy: StubNtfy, going_round: NoticeRound
 ) -> None:
