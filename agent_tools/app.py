@@ -16,10 +16,12 @@ from agent_tools import bell
 from agent_tools.asks import Asks
 from agent_tools.bell import Bell, Changes, Ring
 from agent_tools.changes import with_changes
+from agent_tools.counts import Counts
 from agent_tools.doorbell import Doorbell
 from agent_tools.files import Files, Sent, Wanted
 from agent_tools.found import found_batch, found_jobs
 from agent_tools.history import Histories
+from agent_tools.jobs import queue
 from agent_tools.jobs import why as reasons
 from agent_tools.jobs.artifact_store import ArtifactStore
 from agent_tools.jobs.asks import Ask
@@ -31,9 +33,10 @@ from agent_tools.jobs.errors import (
 )
 from agent_tools.jobs.eta import Eta, Span, size_of
 from agent_tools.jobs.files import UploadedFile
-from agent_tools.jobs.job import Batch, Event, Job, JobStatus, StoredArtifact, Worker, job_id
+from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Limit, StoredArtifact, Worker, job_id
 from agent_tools.jobs.kinds import Kind, Kinds, listed, load_kinds, refuse_unstorable
 from agent_tools.jobs.places import KeptFile
+from agent_tools.jobs.queue import Place
 from agent_tools.jobs.upload_store import UploadStore
 from agent_tools.notices import OwnNotices
 from agent_tools.people import People
@@ -134,7 +137,8 @@ class Backburner:
         self.postman = Postman(())
         self._watch = Watch(the_bell)
         self._offers = Offers(store)
-        self._histories = Histories(store)
+        self._histories = Histories(store, kinds)
+        self._counts = Counts(store)
         self._files = Files(store, UploadStore(artifacts.place))
 
     @classmethod
@@ -372,7 +376,7 @@ class Backburner:
 
     async def subjects(self) -> Sequence[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None: under none."""
-        return await self._store.subjects(self.who.tenant)
+        return (await self._counts.of(self.who.tenant)).subjects
 
     async def stats(self, days: int = 30) -> Sequence[KindStats]:
         """How the jobs of each kind went that were created within so many days, and how many wait now."""
@@ -384,7 +388,7 @@ class Backburner:
 
     async def superseded(self) -> Mapping[str | None, int]:
         """Subject (None: unorganised) → how many of its completed jobs stand behind a newer version."""
-        return await self._store.superseded(self.who.tenant)
+        return (await self._counts.of(self.who.tenant)).superseded
 
     async def version_counts(self, jobs: Sequence[Job]) -> Mapping[str, int]:
         """Job id → how many versions it has become, for those that are not the first."""
@@ -440,22 +444,22 @@ class Backburner:
         """How jobs in hand stand, by id."""
         tenant = self.who.tenant
         now, workers = await self._store.now(tenant), await self._store.workers(tenant)
-        queued = [job.id for job in jobs if job.status == "queued"]
-        places = await self._store.places(tenant, queued, await self._histories.take(tenant)) if queued else {}
+        queued = [job for job in jobs if job.status == "queued"]
+        going = await self._store.going(tenant) if queued else []
+        heads = await self._store.heads(tenant, [job.id for job in queued]) if queued else []
+        places, limits = queue.places(queued, now, heads, going), queue.limits(queued, going)
         open_ones = [job for job in jobs if not job.status.is_final]
         etas = await self._histories.etas(tenant, open_ones, now, places=places, workers=workers) if open_ones else {}
         asks = await self.open_asks(jobs)
         after = [job.id for job in jobs if job.waiting_for == "jobs"]
         parents = await self._store.parents(tenant, after) if after else {}
-        kinds = {job.kind for job in jobs if job.status == "queued"}
-        limits = {kind: await self._store.limit(tenant, kind) for kind in kinds}
         return {
             job.id: Standing(
                 reasons.why(
                     job,
                     now,
                     workers,
-                    places[job.id].ahead if job.id in places else 0,
+                    _before(job, places.get(job.id), limits.get(job.kind)),
                     asks=asks.get(job.id, ()),
                     parents=parents.get(job.id, ()),
                     eta=etas.get(job.id),
@@ -473,7 +477,7 @@ class Backburner:
 
     async def takes(self, kind: str, args: Mapping[str, Any]) -> Span | None:
         """What such a job takes once it is begun; None before there are samples. As of a few seconds ago."""
-        return (await self._histories.of(self.who.tenant, kind)).takes(size_of(args))
+        return (await self._histories.of(self.who.tenant, kind, args)).takes(size_of(args))
 
     async def open_asks(self, jobs: Sequence[Job]) -> Mapping[str, Sequence[Ask]]:
         """Job id → its open questions, for those of these jobs that wait for a person."""
@@ -653,6 +657,13 @@ class Backburner:
     def artifacts_folder(self) -> Path | None:
         """The folder in which artifacts lie; None: they lie in a bucket."""
         return self._artifacts.folder
+
+
+def _before(job: Job, place: Place | None, limit: Limit | None) -> int:
+    """How many jobs stand before it; where no more of its kind may run, how many of those."""
+    if place is None:
+        return 0
+    return place.ahead.get(job.kind, 0) if limit and limit.is_reached and place.is_counted else place.count
 
 
 def _wanted(parsed: Sequence[Parsed], is_batch: bool) -> Iterable[Wanted]:

@@ -16,6 +16,8 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from agent_tools.jobs.queue import TURNS
+
 __all__ = [
     "FUNCTION",
     "RETRY_ON",
@@ -92,7 +94,7 @@ return found
 """
 
 # How far a lane moves per job: a high one gets four turns for a normal one's one.
-_STEP = {-1: 1024, 0: 256, 1: 64}
+_STEP = {priority: 1024 // turns for priority, turns in TURNS.items()}
 
 
 class Ring(NamedTuple):

@@ -4,9 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from agent_tools.jobs.eta import Eta, History, Place, eta
-from agent_tools.jobs.job import Job, Worker
+from agent_tools.jobs.eta import FEWEST, Eta, History, eta
+from agent_tools.jobs.job import QUEUED, Job, Worker
+from agent_tools.jobs.kinds import Kinds
+from agent_tools.jobs.queue import Place, wait_s
+from agent_tools.jobs.runs import Run
 from sql.door import DoorStore
 
 LOOK_S = 5.0
@@ -20,26 +24,35 @@ _UNKNOWN = History(())
 class _Read:
     """One tenant's, as it was read. `shown`: how far each attempt was said to be, which never goes back."""
 
-    kinds: Mapping[str, History]
+    runs: Mapping[str, Sequence[Run]]
     read_at: float
     now: datetime | None
+    histories: dict[tuple[str, str], History] = field(default_factory=dict)
+    """By kind and variant, as far as anybody asked."""
     shown: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def of(self, kind: str, variant: str = "") -> History:
+        """What those runs tell that went the same way; where those are too few, all of the kind."""
+        if (kind, variant) not in self.histories:
+            runs = self.runs.get(kind, ())
+            alike = [run for run in runs if run.variant == variant]
+            whole = (kind, "")
+            if variant and len(alike) >= FEWEST:
+                self.histories[kind, variant] = History(alike)
+            else:
+                self.histories[kind, variant] = self.histories.setdefault(whole, History(runs))
+        return self.histories[kind, variant]
 
 
 class Histories:
     """The last runs of every kind, by tenant."""
 
-    def __init__(self, store: DoorStore) -> None:
-        self._store, self._tenants = store, dict[int, _Read]()
+    def __init__(self, store: DoorStore, kinds: Kinds) -> None:
+        self._store, self._known, self._tenants = store, kinds, dict[int, _Read]()
 
-    async def of(self, tenant: int, kind: str) -> History:
-        """The runs of one kind."""
-        return (await self._look(tenant)).kinds.get(kind, _UNKNOWN)
-
-    async def take(self, tenant: int) -> dict[str, float]:
-        """Kind → what it usually takes, where that is known."""
-        kinds = (await self._look(tenant)).kinds
-        return {name: span.mid_s for name, history in kinds.items() if (span := history.takes(None))}
+    async def of(self, tenant: int, kind: str, args: Mapping[str, Any]) -> History:
+        """The runs of one kind that went the way of these arguments."""
+        return (await self._look(tenant)).of(kind, self._variant(kind, args))
 
     async def etas(
         self,
@@ -55,13 +68,18 @@ class Histories:
         moment = now or (read.now and read.now + timedelta(seconds=time.monotonic() - read.read_at))
         if moment is None:
             return {}
+        take = {kind: usual_s for kind in read.runs if (usual_s := read.of(kind).usual_s(None)) is not None}
         found = {}
         for job in jobs:
-            history = read.kinds.get(job.kind, _UNKNOWN)
-            told = eta(job, moment, history, place=(places or {}).get(job.id), workers=workers)
+            place = (places or {}).get(job.id) or (Place() if job.status == QUEUED and job.run_after > moment else None)
+            before_s = wait_s(job, place, workers, take) if place else None
+            told = eta(job, moment, read.of(job.kind, self._variant(job.kind, job.args)), before_s=before_s)
             if told is not None:
                 found[job.id] = _forward(read.shown, job, told)
         return found
+
+    def _variant(self, kind: str, args: Mapping[str, Any]) -> str:
+        return self._known[kind].variant_of(args) if kind in self._known else ""
 
     async def _look(self, tenant: int) -> _Read:
         before = self._tenants.get(tenant)
@@ -69,8 +87,11 @@ class Histories:
             return before
         read_at = time.monotonic()
         runs, now = await self._store.runs(tenant)
-        kinds = {kind: History(its) for kind, its in runs.items()}
-        read = _Read(kinds, read_at, now, before.shown if before else {})
+        read = _Read(runs, read_at, now, shown=before.shown if before else {})
+        if before:
+            # What was reckoned from runs is as good as they are.
+            same = {kind for kind in runs if runs[kind] == before.runs.get(kind)}
+            read.histories = {key: history for key, history in before.histories.items() if key[0] in same}
         self._tenants.pop(tenant, None)
         self._tenants[tenant] = read
         if len(self._tenants) > _MOST_TENANTS:

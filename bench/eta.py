@@ -28,6 +28,8 @@ from worker.hands import Hands, open_hands
 DATA = Path(__file__).parent / "data"
 DECKS = Path(__file__).parent.parent / "tests" / "decks"
 MOMENTS = (0.1, 0.25, 0.5, 0.75, 0.9)
+LOOKS = tuple(share / 100 for share in range(5, 100, 10))
+"""When ranges are looked at."""
 BEFORE = 5
 """So many runs are history only."""
 SEED = 22
@@ -92,7 +94,9 @@ async def _recorded(hands: Hands, job_id: str, args: Mapping[str, Any]) -> Row:
     finally:
         hands.store.progress = written  # type: ignore[method-assign]
     (run,) = ended
-    last_at = {next((at for at, _ in reversed(seen) if at - began <= share * run.took_s), None) for share in MOMENTS}
+    last_at = {
+        next((at for at, _ in reversed(seen) if at - began <= share * run.took_s), None) for share in (*MOMENTS, *LOOKS)
+    }
     return {
         "size": size_of(args),
         "run": asdict(run),
@@ -174,7 +178,8 @@ _JOB = Job(
 def table() -> Table:
     """For each kind and way the median error at each moment, as a percentage of the job's whole time."""
     table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=(
-        "Median |error| of what is left, in % of the job's whole time. A dash: it tells less than half of them."
+        "Median |error| of what is left, in % of the job's whole time. A dash: it tells less "
+        "than half of them. Range: how often the end lay in it, over ten shares of each run; its median width, in whole times of the job."
     ))  # fmt: skip
     table.add_column("at", no_wrap=True)
     for share in MOMENTS:
@@ -185,7 +190,7 @@ def table() -> Table:
         table.add_row(f"[bold]{path.stem}[/], {len(rows)} runs of {took[0]:.2g} to {took[-1]:.2g} s")
         for name, way in WAYS.items():
             table.add_row(f"  {name}", *(_error(rows, share, way) for share in MOMENTS))
-        table.add_row(f"  … within its range at {_within(rows)} of moments", style="dim")
+        table.add_row(f"  {_ranges(rows)}", style="dim")
     return table
 
 
@@ -195,16 +200,14 @@ def _error(rows: Sequence[Row], share: float, way: Callable[[Moment], float | No
     return f"{100 * median(errors):.0f}" if len(errors) * 2 >= len(told) else "-"
 
 
-def _within(rows: Sequence[Row]) -> str:
-    """How often the truth lies in the range that 8 of 10 are to lie in, whenever one looks."""
-    looks = [look for share in range(5, 100, 10) for look in moments(rows, share / 100)]
+def _ranges(rows: Sequence[Row]) -> str:
+    """How often the truth lies in the range that 8 of 10 are to lie in, at ten shares of each run; and how wide that is."""
+    looks = [look for share in LOOKS for look in moments(rows, share)]
     told = [(eta(moment.job, moment.now, History(moment.history)), left_s, moment) for moment, left_s in looks]
-    weights = [
-        (span.left.low_s <= left_s <= span.left.high_s, moment.elapsed_s + left_s)
-        for span, left_s, moment in told
-        if span
-    ]
-    return f"{sum(is_in * whole_s for is_in, whole_s in weights) / sum(whole_s for _, whole_s in weights):.0%}"
+    spans = [(each.left, left_s, moment.elapsed_s + left_s) for each, left_s, moment in told if each]
+    held = sum(span.low_s <= left_s <= span.high_s for span, left_s, _ in spans) / len(spans)
+    width = median((span.high_s - span.low_s) / whole_s for span, _, whole_s in spans)
+    return f"… in its range {held:.0%}, width {width:.2g}"
 
 
 def main() -> None:

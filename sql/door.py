@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, cast
 from psycopg.types.json import Jsonb
 
 from agent_tools.jobs.asks import Ask, Known, Parent, Waiting
-from agent_tools.jobs.eta import Place
 from agent_tools.jobs.files import UploadedFile
-from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Limit, Worker
+from agent_tools.jobs.job import Batch, Event, Job, JobStatus, Worker
 from agent_tools.jobs.notices import Notices
+from agent_tools.jobs.queue import MOST_AHEAD, Going, Head
 from agent_tools.jobs.runs import Run, run_of
 from agent_tools.jobs.schedules import Schedule
 from agent_tools.jobs.upload_store import Kept
@@ -349,9 +349,15 @@ class DoorStore:
         counts = {JobStatus(row["status"]): int(row["jobs"]) for row in found}
         return Batch(batch_id, counts, sum(int(row["asks"]) for row in found)) if found else None
 
-    async def subjects(self, tenant: int) -> list[SubjectCount]:
-        """How many jobs lie under each subject in each status; a name of None is the unorganised ones."""
-        return [SubjectCount(**row) for row in await self._read(tenant, queries()["subjects"])]
+    async def subjects(self, tenant: int) -> tuple[list[SubjectCount], str | None]:
+        """How many jobs lie under each subject in each status, a name of None is the unorganised ones; and as of which snapshot."""
+        found = await self._read(tenant, queries()["subjects"])
+        as_of = next((row["as_of"] for row in found), None)
+        return [SubjectCount(row["name"], row["status"], row["jobs"], row["newest"]) for row in found], as_of
+
+    async def is_news_since(self, tenant: int, as_of: str) -> bool:
+        """Whether anything has happened in the tenant that this snapshot did not show."""
+        return bool((await self._read(tenant, queries()["news_since"], {"as_of": as_of}))[0]["is_news"])
 
     async def stats(self, tenant: int, days: int) -> list[KindStats]:
         """How the jobs of each kind went that were created within so many days."""
@@ -541,10 +547,14 @@ class DoorStore:
         """Who works here, the living first."""
         return [rows.worker(row) for row in await self._read(tenant, queries()["workers"])]
 
-    async def places(self, tenant: int, ids: Sequence[str], takes: Mapping[str, float]) -> dict[str, Place]:
-        """Where those of the jobs stand that are due; `takes` is kind → what it usually takes."""
-        found = await self._read(tenant, queries()["places"], {"jobs": list(ids), "takes": Jsonb(dict(takes))})
-        return {row.pop("id"): Place(**row) for row in found}
+    async def heads(self, tenant: int, ids: Sequence[str]) -> list[Head]:
+        """The heads of the lanes in which those of the jobs stand that are due."""
+        found = await self._read(tenant, queries()["heads"], {"jobs": list(ids), "most": MOST_AHEAD + 1})
+        return [Head(**row) for row in found]
+
+    async def going(self, tenant: int) -> list[Going]:
+        """What runs, by queue and kind, and of which kinds only so many may."""
+        return [Going(**row) for row in await self._read(tenant, queries()["going"])]
 
     async def runs(self, tenant: int) -> tuple[dict[str, list[Run]], datetime | None]:
         """Kind → its last runs, the newest first; and the database's clock, where there are any."""
@@ -553,10 +563,6 @@ class DoorStore:
         for row in found:
             runs[row["kind"]].append(run_of(row["run"]))
         return runs, found[0]["now"] if found else None
-
-    async def limit(self, tenant: int, kind: str) -> Limit:
-        """How many of a kind may run at once, and how many do."""
-        return Limit(**(await self._read(tenant, queries()["limit"], {"kind": kind}))[0])
 
     async def now(self, tenant: int) -> datetime:
         """The database's clock."""

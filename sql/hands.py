@@ -55,10 +55,11 @@ class Reaction(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A step that was run."""
+    """A step that was run; `is_taken_over`: by another job."""
 
     value: Any
     took_s: float
+    is_taken_over: bool = False
 
 
 class Look(NamedTuple):

@@ -248,7 +248,7 @@ class RunningJob:
             return None
         try:
             value = _Value(await self._taken_over(step, recorded))
-            self.stages.recorded(step.name, recorded.took_s)
+            self.stages.recorded(step.name, recorded.took_s, is_taken_over=recorded.is_taken_over)
             return value
         except FileNotFoundError as error:
             log.info("step %s of job %s runs again: its file is gone (%s)", step.name, self.id, error.filename)

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent_tools.jobs.artifact_store import Attempt
@@ -85,7 +85,7 @@ async def attempt(hands: "Hands", running: Running) -> None:
         if ending is not None:
             status = await settle(hands, claim, ending)
             if status == "completed":
-                hands.runs.keep(claim, ran)
+                hands.runs.keep(claim, replace(ran, variant=hands.kinds[claim.kind].variant_of(claim.args)))
             log.info(
                 "job %s %s in %.1f s (%s, attempt %d)",
                 claim.id,

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
-from agent_tools.jobs.runs import BEFORE_STEPS, MOST_STAGES, REST, Run, SoFar, Stage, stage_name
+from agent_tools.jobs.runs import BEFORE_STEPS, MARKS, MOST_STAGES, REST, Run, SoFar, Stage, stage_name
 
 
 @dataclass
@@ -25,6 +25,7 @@ class _Open:
     """How much of how much was done already when the first was said of it."""
     last_said: tuple[float, float] | None = None
     """How much of how much was done, as was said last in one of its steps."""
+    marks: list[float] = field(default_factory=list)
 
     @property
     def units(self) -> float | None:
@@ -37,6 +38,8 @@ class _Open:
         begun = self.begun[0] if self.begun[1] == of else 0
         self.share = min(max((done - begun) / (of - begun), 0), 1) if begun < of else None
         self.share_s = self.took_s
+        passed = sum(mark <= (self.share or 0) for mark in MARKS)
+        self.marks += [round(self.took_s, 3)] * (passed - len(self.marks))
 
 
 class Stages:
@@ -53,6 +56,7 @@ class Stages:
         self._stages = {BEFORE_STEPS: self._stage}
         self._beside: tuple[float, float] | None = None
         self._waits = 0
+        self._taken_over_s = 0.0
         self._lock = Lock()
 
     def enter(self, step: str) -> bool:
@@ -60,11 +64,12 @@ class Stages:
         with self._lock:
             return self._enter(step)
 
-    def recorded(self, step: str, took_s: float) -> None:
-        """A step was run before."""
+    def recorded(self, step: str, took_s: float, *, is_taken_over: bool = False) -> None:
+        """A step was run before; taken over: by another job."""
         with self._lock:
             self._enter(step)
             self._stage.took_s += took_s
+            self._taken_over_s += took_s if is_taken_over else 0
 
     def waited(self) -> None:
         """What was waited for has come."""
@@ -128,6 +133,7 @@ class Stages:
     def _run(self) -> Run:
         self._tick()
         stages = {
-            name: Stage(round(each.took_s, 3), each.first, each.last, each.units) for name, each in self._stages.items()
+            name: Stage(round(each.took_s, 3), each.first, each.last, each.units, tuple(each.marks))
+            for name, each in self._stages.items()
         }
-        return Run(stages, self._size, self._waits)
+        return Run(stages, self._size, self._waits, round(self._taken_over_s, 3))

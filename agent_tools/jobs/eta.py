@@ -6,11 +6,12 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from statistics import fmean, median
 from typing import NamedTuple
 
-from agent_tools.jobs.job import QUEUED, RUNNING, Job, Worker
-from agent_tools.jobs.runs import BEFORE_STEPS, SIZE, Run, SoFar, Stage
+from agent_tools.jobs.job import QUEUED, RUNNING, Job
+from agent_tools.jobs.runs import BEFORE_STEPS, MARKS, SIZE, Run, SoFar, Stage
 
 FEWEST = 3
 """From fewer runs nothing is foretold."""
@@ -23,6 +24,12 @@ _SLOW, _FAST = 1 / 3, 3.0
 _CALM = 0.1
 """Of what a run should take: how much of it has to be seen before its speed counts half."""
 _A_MOMENT_S = 0.001
+_WORTH_TELLING_S = 1.0
+"""What is shorter is not told apart. Past what is usual: if those that took longer leave less, it ends at any moment."""
+_MOMENTS = (0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+"""How far runs before were when it is looked at how well that was foretold."""
+_FOLDS = 5
+"""Of so many parts each is foretold by the others."""
 _TOLD_EVERY_S = 1.0
 """How old what is known of a run may be: workers write it at most so often."""
 
@@ -62,32 +69,19 @@ class Eta:
     """It takes longer than any other did, and nobody knows how long: `left` says nothing."""
 
 
-class Place(NamedTuple):
-    """Where a queued job stands. `ahead_s` is what those before it take together; `unknown`: of so many nobody knows."""
-
-    ahead: int
-    ahead_s: float = 0
-    unknown: int = 0
-    running: int = 0
-    """How many jobs of its queue run, of those that may be seen."""
-    running_s: float = 0
-
-
-def eta(
-    job: Job, now: datetime, history: "History", *, place: Place | None = None, workers: Sequence[Worker] = ()
-) -> Eta | None:
+def eta(job: Job, now: datetime, history: "History", *, before_s: float | None = None) -> Eta | None:
     """When the job will have ended; None where that cannot be told, or lies with people or with what is outside.
 
-    Of a queued job only where `place` says how it stands among the others that `workers` have to do.
+    Of a queued job only where it is known for how long it will stand in its queue: `before_s`.
     """
     if len(history.runs) < FEWEST:
         return None
     if job.status == RUNNING and job.claimed_at:
         so_far = _so_far(job)
         here_s = max((now - job.claimed_at).total_seconds(), 0)
-        return _of_running(history, so_far, max(here_s - so_far.at_s, 0))
-    if job.status == QUEUED and place is not None and not job.crashes:
-        return _of_queued(job, now, history, place, workers)
+        return _of_running(job, history, so_far, max(here_s - so_far.at_s, 0))
+    if job.status == QUEUED and before_s is not None and not job.crashes:
+        return _of_queued(job, now, history, before_s)
     return None
 
 
@@ -104,41 +98,36 @@ def size_of(args: Mapping[str, object]) -> float:
     return len(json.dumps(args, ensure_ascii=False, default=str))
 
 
-def _of_running(history: "History", so_far: SoFar, in_stage_s: float) -> Eta | None:
+def _of_running(job: Job, history: "History", so_far: SoFar, in_stage_s: float) -> Eta | None:
+    spent_s = so_far.run.took_s + in_stage_s
     left = history.left(so_far, in_stage_s)
+    if left is not None and job.redo_of and so_far.stage == BEFORE_STEPS:
+        # What it takes over is seen only when it gets there.
+        left = _sooner(left, history.takes_again(so_far.run.size), spent_s)
     if left is None:
         return None
-    spent_s = so_far.run.took_s + in_stage_s
     whole_s = spent_s + left.mid_s
     percent = min(int(100 * spent_s / whole_s), 99) if whole_s > 0 else 0
     is_overdue = left.mid_s <= 0 and spent_s > history.usually_s
     return Eta(left, history.usually_s, percent, is_overdue)
 
 
-def _of_queued(job: Job, now: datetime, history: "History", place: Place, workers: Sequence[Worker]) -> Eta | None:
-    was_run = job.progress is not None and job.progress.so_far is not None
-    own = history.left(_so_far(job), 0) if was_run else history.takes(size_of(job.args))
-    before_s = wait_s(job, place, workers)
-    if own is None or before_s is None:
+def _sooner(left: Span, whole: Span | None, spent_s: float) -> Span:
+    if whole is None:
+        return left
+    again = whole.less(spent_s)
+    return Span(min(left.low_s, again.low_s), min(left.mid_s, again.mid_s), min(left.high_s, again.high_s))
+
+
+def _of_queued(job: Job, now: datetime, history: "History", before_s: float) -> Eta | None:
+    if job.progress is not None and job.progress.so_far is not None:
+        own = history.left(_so_far(job), 0)
+    else:
+        own = (history.takes_again if job.redo_of else history.takes)(size_of(job.args))
+    if own is None:
         return None
     before_s += max((job.run_after - now).total_seconds(), 0)
     return Eta(own + Span(before_s, before_s, before_s), history.usually_s)
-
-
-def wait_s(job: Job, place: Place, workers: Sequence[Worker]) -> float | None:
-    """For how long the job will stand in its queue; None where nobody can tell."""
-    serving = [each for each in workers if each.is_alive and job.kind in each.kinds and job.queue in each.queues]
-    slots = sum(each.max_jobs for each in serving)
-    busy = sum(min(each.running, each.max_jobs) for each in serving)
-    if not slots:
-        return None
-    if place.ahead < slots - busy:
-        return 0
-    if place.unknown or (busy and not place.running):
-        return None
-    # Jobs of others hold slots, too, and are taken to be like those that can be seen.
-    running_s = place.running_s * max(busy / place.running, 1) if place.running else 0
-    return (place.ahead_s + running_s) / slots
 
 
 class History:
@@ -150,38 +139,103 @@ class History:
         self._after: dict[str, dict[str, float]] = {}
         self._waits = median(run.waits for run in runs) if runs else 0
         self.usually_s = median(run.took_s for run in runs) if runs else 0.0
+        self._longest_s = max((run.took_s for run in runs), default=0.0)
 
-    def takes(self, size: float | None) -> Span | None:
-        """What a job of this size takes from its begin to its end; None below three runs, and where people are asked."""
+    def usual_s(self, size: float | None) -> float | None:
+        """What half of such jobs take; None below three runs, and where people are asked."""
         if len(self.runs) < FEWEST or self._waits:
             return None
         units = {SIZE: size} if size else {}
         fit = self._fit(None, units)
-        return fit.span(fit.usual_s(units)) if fit else None
+        return self._told_s(0, fit.usual_s(units)) if fit else None
+
+    def takes(self, size: float | None) -> Span | None:
+        """What a job of this size takes from its begin to its end; None below three runs, and where people are asked."""
+        usual_s = self.usual_s(size)
+        return None if usual_s is None else self._span(0, usual_s)
+
+    def takes_again(self, size: float | None) -> Span | None:
+        """The same of a new version, by how much of such was taken over from the one before; where none was yet, perhaps all."""
+        whole = self.takes(size)
+        anew = sorted(1 - run.taken_over_s / run.took_s for run in self.runs if run.took_s > run.taken_over_s > 0)
+        if whole is None or not anew:
+            return whole and replace(whole, low_s=0)
+        likely = sorted([0, *anew, 1])
+        return Span(
+            whole.low_s * _quantile(likely, 0.1), whole.mid_s * median(anew), whole.high_s * _quantile(likely, 0.9)
+        )
 
     def left(self, so_far: SoFar, in_stage_s: float) -> Span | None:
         """What is left of a run, `in_stage_s` after it was so; None below three runs, and where people will be asked."""
         if len(self.runs) < FEWEST or so_far.run.waits < self._waits:
             return None
+        left_s = self._left_s(so_far, in_stage_s)
+        return None if left_s is None else self._span(so_far.run.took_s + in_stage_s, left_s)
+
+    def _left_s(self, so_far: SoFar, in_stage_s: float) -> float | None:
+        left_s = self._reckoned_s(so_far, in_stage_s)
+        return None if left_s is None else self._told_s(so_far.run.took_s + in_stage_s, left_s)
+
+    def _told_s(self, spent_s: float, left_s: float) -> float:
+        """The same; of what takes a second no more than what half of the runs took: nobody sees how far such a job is."""
+        if max(self.usually_s, spent_s + left_s) >= _WORTH_TELLING_S:
+            return left_s
+        return max(self.usually_s - spent_s, _A_MOMENT_S if spent_s < self._longest_s else 0)
+
+    def _reckoned_s(self, so_far: SoFar, in_stage_s: float) -> float | None:
         stage, units = so_far.stage, so_far.run.units
         spent = {name: each.took_s for name, each in so_far.run.stages.items()}
         spent[stage] = spent.get(stage, 0) + in_stage_s
         present = self._fit(stage, units)
-        if present is None or sum(stage in run.stages for run in self.runs) < FEWEST:
+        if present is None or sum(stage in run.stages for run in self.runs) < min(FEWEST, len(self.runs)):
             whole = self._fit(None, units)
-            return whole.left(whole.usual_s(units), sum(spent.values())) if whole else None
+            return whole.left_s(whole.usual_s(units), sum(spent.values())) if whole else None
         others = [
-            _Other(name, fit, fit.usual_s(units), chance)
+            _Other(name, fit.usual_s(units), chance)
             for name, chance in self._chances(stage).items()
             if (fit := self._fit(name, units))
         ]
         speed = _speed(present.usual_s(units), spent, so_far, others)
-        still = present.left(present.usual_s(units) * speed.until_here, spent[stage], so_far)
-        to_come = NOTHING
-        for other in others:
-            whole_span = other.fit.span(other.usual_s * speed.now)
-            to_come += whole_span.less(spent.get(other.name, 0)).times(other.chance)
-        return still + to_come.less(_unsaid_s(present.usual_s(units), spent[stage], so_far))
+        still_s = present.left_s(present.usual_s(units) * speed.until_here, spent[stage], so_far)
+        to_come_s = sum(max(other.usual_s * speed.now - spent.get(other.name, 0), 0) * other.chance for other in others)
+        return still_s + max(to_come_s - _unsaid_s(present.usual_s(units), spent[stage], so_far), 0)
+
+    def _span(self, spent_s: float, left_s: float) -> Span:
+        """What is left with its range: as far off as it was of those runs before when they seemed to be as far as this one."""
+        whole_s = spent_s + left_s
+        far = spent_s / whole_s if whole_s else 1
+        alike = [min(seen, key=lambda at: abs(at.far - far)) for seen in self._misses if seen]
+        misses = sorted(
+            [
+                -left_s * (1 - _SLOW),
+                max(left_s * (_FAST - 1), whole_s * _SLOW),
+                *(at.miss * whole_s for at in alike),
+            ]
+        )
+        early_s, late_s = _quantile(misses, 0.1), _quantile(misses, 0.9)
+        return Span(max(left_s + min(early_s, 0), 0), left_s, left_s + max(late_s, 0))
+
+    @cached_property
+    def _misses(self) -> Sequence[Sequence["_Miss"]]:
+        """Of every run how far off it was at some moments, as the others foretell it."""
+        folds = min(len(self.runs), _FOLDS)
+        found = list[Sequence[_Miss]]()
+        for nth in range(folds):
+            others = History([run for place, run in enumerate(self.runs) if place % folds != nth])
+            found += [others._misses_of(run) for run in self.runs[nth::folds] if run.took_s > 0]
+        return found
+
+    def _misses_of(self, run: Run) -> Sequence["_Miss"]:
+        found = list[_Miss]()
+        for share in _MOMENTS:
+            spent_s = share * run.took_s
+            told_s = max(spent_s - _TOLD_EVERY_S / 2, 0)
+            so_far, in_stage_s = _as_it_was(run, told_s)
+            left_s = self._left_s(so_far, in_stage_s + spent_s - told_s)
+            if left_s is not None and spent_s + left_s > 0:
+                whole_s = spent_s + left_s
+                found.append(_Miss(spent_s / whole_s, (run.took_s - whole_s) / whole_s))
+        return found
 
     def _chances(self, stage: str) -> Mapping[str, float]:
         """Every other stage, and how likely it is that some of it comes after this one began."""
@@ -213,6 +267,33 @@ class History:
         return self._fits[stage, by]
 
 
+class _Miss(NamedTuple):
+    """When a run was taken to be so far (from 0 to 1): how much longer than foretold the whole took, as a share of that."""
+
+    far: float
+    miss: float
+
+
+def _as_it_was(run: Run, spent_s: float) -> tuple[SoFar, float]:
+    """A run that has ended as it was after so long, as far as that was noted; and for how long its stage had gone on."""
+    stages: dict[str, Stage] = {}
+    in_order = sorted(run.stages.items(), key=lambda item: item[1].first)
+    for name, stage in in_order:
+        here_s = min(spent_s, stage.took_s)
+        passed = [at_s for at_s in stage.marks if at_s <= here_s]
+        is_over = here_s >= stage.took_s and name != in_order[-1][0]
+        if not is_over:
+            # Before the first step it is said only on the way how much there is to do.
+            is_told = name != BEFORE_STEPS or len(run.stages) == 1 or bool(passed)
+            stages[name] = replace(stage, took_s=0, units=stage.units if is_told else None)
+            share = MARKS[len(passed) - 1] if passed else None
+            so_far = Run(stages, run.size, run.waits)
+            return SoFar(so_far, name, share, passed[-1] if passed else 0), here_s
+        stages[name] = stage
+        spent_s -= here_s
+    return SoFar(Run(stages, run.size, run.waits)), spent_s
+
+
 class _Fit(NamedTuple):
     """What a stage takes: `rate_s` for each of its units, and for `fixed` more of them."""
 
@@ -221,42 +302,38 @@ class _Fit(NamedTuple):
     fixed: float
     ratios: Sequence[float]
     """How much longer than that each run took; sorted."""
-    range: Span
-    """Of the ratios."""
     spread: float
 
     def usual_s(self, units: Mapping[str, float]) -> float:
         return self.rate_s * ((1 if self.by is None else units[self.by]) + self.fixed)
 
-    def span(self, usual_s: float) -> Span:
-        return self.range.times(usual_s)
-
-    def left(self, usual_s: float, spent_s: float, so_far: SoFar = _UNSAID) -> Span:
+    def left_s(self, usual_s: float, spent_s: float, so_far: SoFar = _UNSAID) -> float:
         """What is left after `spent_s`, by what is usual and by how far it says that it is."""
-        known = self._known(usual_s, spent_s)
+        known_s = self._known_s(usual_s, spent_s)
         if not so_far.share:
-            return known.less(spent_s) if known else NOTHING
+            return max(known_s - spent_s, 0) if known_s is not None else 0
         seen_s = so_far.share_s / so_far.share
-        if known is None:
-            return Span(seen_s, seen_s, seen_s).less(spent_s)
-        seen_s = min(max(seen_s, known.mid_s * _SLOW), known.mid_s * _FAST)
+        if known_s is None:
+            return max(seen_s - spent_s, 0)
+        seen_s = min(max(seen_s, known_s * _SLOW), known_s * _FAST)
         trust = math.sqrt(so_far.share)
-        return (known.times(1 - trust) + Span(seen_s, seen_s, seen_s).times(trust)).less(spent_s)
+        return max(known_s * (1 - trust) + seen_s * trust - spent_s, 0)
 
-    def _known(self, usual_s: float, spent_s: float) -> Span | None:
+    def _known_s(self, usual_s: float, spent_s: float) -> float | None:
         """How long it takes in all, when it has taken so long: as usual; then like those that took longer; None: none did."""
         longer = self.ratios[bisect_right(self.ratios, spent_s / usual_s) :]
         if not longer:
             return None
-        span = _span(longer).times(usual_s)
-        return span if spent_s >= usual_s else Span(min(span.low_s, usual_s), usual_s, max(span.high_s, usual_s))
+        if spent_s < usual_s:
+            return usual_s
+        like_them_s = _quantile(longer, 0.5) * usual_s
+        return like_them_s if like_them_s - spent_s >= _WORTH_TELLING_S else spent_s + _A_MOMENT_S
 
 
 class _Other(NamedTuple):
     """A stage other than the present one; `chance` that it is still to come, or to go on."""
 
     name: str
-    fit: _Fit
     usual_s: float
     chance: float
 
@@ -298,11 +375,7 @@ def _fitted(by: str | None, pairs: Sequence[tuple[float, float]]) -> _Fit:
     )
     ratios = sorted(took_s / (rate_s * (units + fixed)) for took_s, units in pairs)
     spread = fmean(abs(math.log(max(ratio, 0.01))) for ratio in ratios)
-    return _Fit(by, rate_s, fixed, ratios, _span(ratios), spread)
-
-
-def _span(ordered: Sequence[float]) -> Span:
-    return Span(_quantile(ordered, 0.1), _quantile(ordered, 0.5), _quantile(ordered, 0.9))
+    return _Fit(by, rate_s, fixed, ratios, spread)
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

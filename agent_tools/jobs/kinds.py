@@ -28,12 +28,15 @@ log = logging.getLogger("backburner.kinds")
 ENTRY_POINT_GROUP = "agent_tools.kinds"
 MAX_ARGS_BYTES = 1_000_000
 MAX_DEPTH = 100
+MAX_VARIANT = 40
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Made = Artifact | Iterable[Artifact] | Result | Mapping[str, Any] | None
 """What a handler may return: files, a small JSON object, or a Result with both."""
 Handler = Callable[..., Awaitable[Made]]
+Variant = Callable[[Mapping[str, Any]], str]
+"""The arguments as they are kept → a word for the way that such a job goes."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Kind:
     """Arguments that are labels of the job, too."""
     anew: bool = False
     """Whether one that has completed is never the same as a new one with equal arguments."""
+    variant: Variant | None = None
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -107,6 +111,14 @@ class Kind:
         """What these arguments, once parsed, label the job with."""
         return {name: str(args[name]) for name in self.labels if args.get(name)}
 
+    def variant_of(self, args: Mapping[str, Any]) -> str:
+        """Which way a job with these arguments goes; empty where the kind knows only one, or not these arguments."""
+        try:
+            return self.variant(args)[:MAX_VARIANT] if self.variant else ""
+        except Exception as error:  # whatever a kind's own function raises: only a guess of how long it takes is lost
+            log.warning("the kind %s cannot say its variant: %s: %s", self.name, type(error).__name__, error)
+            return ""
+
     def missing(self, environment: Mapping[str, str]) -> str | None:
         """Why this kind cannot run here, as a sentence; None when it can."""
         return lack(self.needs, environment)
@@ -145,6 +157,7 @@ def job_kind(
     check: Check | None = None,
     labels: Iterable[str] = (),
     anew: bool = False,
+    variant: Variant | None = None,
 ) -> Callable[[Handler], Kind]:
     """Make a job kind of an async function `(job: JobContext, …) -> Artifact`.
 
@@ -156,7 +169,8 @@ def job_kind(
     arguments that works, shown to an agent whose call did not. `check` is a rule across arguments: it gets all of them,
     validated, as attributes, and raises ValueError with a sentence. `labels` names arguments that label the job, too: by them
     it is listed, and found by later jobs. `anew` is for what may mean something else each time, such as a message: one that
-    has completed is not the same as the next with equal arguments.
+    has completed is not the same as the next with equal arguments. `variant` gives, for arguments as they are kept, a word
+    for the way that the job goes, where ways take very different times: when it will be done is told by those that went the same.
     """
 
     def decorate(handler: Handler) -> Kind:
@@ -189,6 +203,7 @@ def job_kind(
             example=example,
             labels=tuple(labels),
             anew=anew,
+            variant=variant,
         )
 
     return decorate

@@ -1,7 +1,7 @@
 """Where the time of a run goes, stage by stage."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ SIZE = "@size"
 MOST_STAGES = 50
 REST = "…"
 """Where the time of all further stages goes."""
+MARKS = (0.25, 0.5, 0.75)
+"""How far into a stage its time is noted."""
 _DIGITS = re.compile(r"\d+")
 _MOST_CHARACTERS = 60
 _LEAST_UNITS = 1e-6
@@ -32,6 +34,8 @@ class Stage:
     last: int = 0
     units: float | None = None
     """How much there was to do, where the handler said so."""
+    marks: Sequence[float] = ()
+    """What it had taken when the handler said that it was as far as each of MARKS; of those that were passed."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Run:
     """The length of its arguments."""
     waits: int = 0
     """For how many answers of people, and things outside."""
+    taken_over_s: float = 0
+    """What of it was taken over from an earlier job, and so cost nothing."""
+    variant: str = ""
+    """Which of the kind's ways it went (see job_kind)."""
 
     @cached_property
     def took_s(self) -> float:
@@ -73,7 +81,7 @@ class SoFar:
 def run_of(row: Mapping[str, Any]) -> Run:
     """A run as it was written, also by another version."""
     stages = {name: Stage(**_known(Stage, stage)) for name, stage in row["stages"].items()}
-    return Run(stages, row.get("size"), row.get("waits") or 0)
+    return Run(stages, row.get("size"), row.get("waits") or 0, row.get("taken_over_s") or 0, row.get("variant") or "")
 
 
 def so_far_of(row: Mapping[str, Any] | None) -> SoFar | None:

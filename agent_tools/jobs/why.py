@@ -6,6 +6,7 @@ from datetime import datetime
 from agent_tools.jobs.asks import Ask, Parent
 from agent_tools.jobs.eta import Eta, Span
 from agent_tools.jobs.job import Job, JobStatus, Limit, Worker
+from agent_tools.jobs.queue import MOST_AHEAD
 
 PARENT_FAILED = "parent_failed"
 """Code of the error of a job that was cancelled because of one before it (machine.sql says the same)."""
@@ -52,7 +53,7 @@ def why(
 ) -> str:
     """One sentence, or two: what the job waits for, and what would help.
 
-    `limit` is its kind's, `ahead` are due jobs before it in its queue, `asks` its open questions, `parents` the jobs that it comes after.
+    `limit` is its kind's, `ahead` are due jobs before it in its queue (where the limit is reached: of its kind), `asks` its open questions, `parents` the jobs that it comes after.
     """
     match job.status:
         case JobStatus.QUEUED:
@@ -169,15 +170,15 @@ def _queued(job: Job, now: datetime, alive: Sequence[Worker], ahead: int, limit:
     if not serving:
         return f"{since}: no worker alive serves the queue '{job.queue}'. Set BACKBURNER_QUEUES={job.queue} for one."
     if limit and limit.is_reached:
-        return f"{since}: {limit.running} of {limit.most} '{job.kind}' jobs run, and no more do at once; {_count(ahead, 'job')} of yours before it."
+        return f"{since}: {limit.running} of {limit.most} '{job.kind}' jobs run, and no more do at once; {_ahead(ahead)} before it."
     free = sum(max(worker.max_jobs - worker.running, 0) for worker in serving)
     if not free:
         slots = sum(worker.max_jobs for worker in serving)
-        return f"{since}: all {slots} slots of {_count(len(serving), 'worker')} are taken; {_count(ahead, 'job')} of yours before it."
+        return f"{since}: all {slots} slots of {_count(len(serving), 'worker')} are taken; {_ahead(ahead)} before it."
     if job.crashes:
         return f"{since}: it waits for a worker that runs no other job that has crashed."
     if ahead:
-        return f"{since}: {_count(ahead, 'job')} of yours before it, {_count(free, 'slot')} free."
+        return f"{since}: {_ahead(ahead)} before it, {_count(free, 'slot')} free."
     return f"{since}: about to begin."
 
 
@@ -213,6 +214,10 @@ def _because(job: Job, alive: Sequence[Worker]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _ahead(number: int) -> str:
+    return f"{_count(number, 'job') if number <= MOST_AHEAD else f'more than {MOST_AHEAD:,} jobs'} of yours"
 
 
 def _attempts(job: Job) -> str:

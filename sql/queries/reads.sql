@@ -26,35 +26,42 @@ SELECT w.name, w.host, w.pid, w.queues, w.kinds, w.unavailable, w.max_jobs, w.st
        greatest(w.running, (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.status = 'running')) AS running
   FROM workers w WHERE w.seen_at > now() - interval '1 day' ORDER BY is_alive DESC, w.id
 
--- name: places
--- Of due jobs of the tenant: how many stand before each in its queue (those at a higher priority, or created earlier), how long
--- those take together by what their kinds take (`unknown`: of so many that is not known), and the same of what its queue runs.
-WITH takes AS MATERIALIZED (
-  SELECT t.key AS kind, t.value::float8 AS s FROM jsonb_each_text(%(takes)s) AS t
-), queued AS (
-  SELECT j.id, j.queue, row_number() OVER due - 1 AS ahead, coalesce(sum(t.s) OVER before, 0) AS ahead_s,
-         count(*) FILTER (WHERE t.s IS NULL) OVER before AS unknown
-    FROM jobs j LEFT JOIN takes t ON t.kind = j.kind
-   WHERE j.tenant_id = current_tenant() AND j.status = 'queued' AND j.run_after <= now()
-  WINDOW due AS (PARTITION BY j.queue ORDER BY j.priority DESC, j.created_at, j.id),
-         before AS (due ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-), running AS (
-  SELECT j.queue, count(*) AS jobs, sum(greatest(t.s - extract(epoch FROM now() - j.claimed_at), 0)) AS left_s
-    FROM jobs j LEFT JOIN takes t ON t.kind = j.kind
-   WHERE j.tenant_id = current_tenant() AND j.status = 'running' GROUP BY j.queue
+-- name: heads
+-- The head of each lane (the due jobs of one priority) of those queues in which one of these jobs stands: the kinds, in the
+-- order in which they were rung, and at which place those of these jobs stand that are in it. Ends at `most` jobs, however
+-- many wait.
+WITH asked AS MATERIALIZED (
+  -- Nothing of their status, lest they are looked for in the index of all that is due.
+  SELECT j.id, j.queue FROM jobs j WHERE j.tenant_id = current_tenant() AND j.id = ANY (%(jobs)s)
+), head AS MATERIALIZED (
+  SELECT q.queue, p.priority, d.*
+    FROM (SELECT DISTINCT a.queue FROM asked a) AS q CROSS JOIN (VALUES (1::smallint), (0::smallint), (-1::smallint)) AS p (priority)
+         CROSS JOIN LATERAL (
+           SELECT j.id, j.kind, row_number() OVER (ORDER BY j.run_after, j.id) - 1 AS place FROM jobs j
+            WHERE j.tenant_id = current_tenant() AND j.queue = q.queue AND j.priority = p.priority
+              AND j.status = 'queued' AND j.run_after <= now() ORDER BY j.run_after, j.id LIMIT %(most)s) AS d
 )
-SELECT q.id, q.ahead::int, q.ahead_s, q.unknown::int, coalesce(r.jobs, 0)::int AS running, coalesce(r.left_s, 0)::float8 AS running_s
-  FROM queued q LEFT JOIN running r ON r.queue = q.queue WHERE q.id = ANY (%(jobs)s)
+SELECT h.queue, h.priority, array_agg(h.kind ORDER BY h.place) AS kinds,
+       coalesce(jsonb_object_agg(h.id, h.place) FILTER (WHERE h.id IN (SELECT a.id FROM asked a)), '{}') AS places
+  FROM head h GROUP BY h.queue, h.priority
+
+-- name: going
+-- Of each queue and kind of which jobs run in the tenant, and of each kind of which only so many may (queue null): for how many
+-- seconds each has been running, and how many may run at once (null: as many as there are slots).
+WITH most AS (
+  SELECT coalesce(l.kind, a.kind) AS kind, coalesce(l.max_running, a.most) AS most
+    FROM (SELECT l.kind, l.max_running FROM limits l WHERE l.tenant_id = current_tenant()) AS l
+         FULL JOIN (SELECT e.key AS kind, min(e.value::int) AS most FROM workers w, jsonb_each_text(w.at_once) AS e
+                     WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute' GROUP BY e.key) AS a ON a.kind = l.kind
+), going AS (
+  SELECT j.queue, j.kind, array_agg(extract(epoch FROM now() - j.claimed_at)::float8) AS for_s
+    FROM jobs j WHERE j.tenant_id = current_tenant() AND j.status = 'running' GROUP BY j.queue, j.kind
+)
+SELECT g.queue, coalesce(g.kind, m.kind) AS kind, coalesce(g.for_s, '{}') AS for_s, m.most FROM going g FULL JOIN most m ON m.kind = g.kind
 
 -- name: run_times
 -- What the last runs of every kind of the tenant took, and the clock by which jobs are claimed.
 SELECT t.kind, t.run, now() AS now FROM run_times t WHERE t.tenant_id = current_tenant() ORDER BY t.id DESC LIMIT 5000
-
--- name: limit
--- How many of a kind may run at once here (null: as many as there are slots), and how many do.
-SELECT coalesce((SELECT l.max_running FROM limits l WHERE l.tenant_id = current_tenant() AND l.kind = %(kind)s),
-                (SELECT min((w.at_once ->> %(kind)s)::int) FROM workers w WHERE w.stopped_at IS NULL AND w.seen_at > now() - interval '1 minute')) AS most,
-       (SELECT count(*) FROM jobs r WHERE r.tenant_id = current_tenant() AND r.status = 'running' AND r.kind = %(kind)s) AS running
 
 -- name: now
 SELECT now() AS now
@@ -76,11 +83,12 @@ SELECT j.status, j.deadline_at <= now() AS is_late FROM jobs j WHERE j.id = %(jo
 SELECT j.id, j.fence FROM jobs j WHERE j.id = ANY (%(ids)s) AND j.worker_id = %(worker)s AND j.status = 'running'
 
 -- name: step
--- A recorded step of this job, else an equal one of the tenant under its content address.
-SELECT s.value, s.took_s FROM job_steps s
+-- A recorded step of this job, else an equal one of the tenant under its content address. What a redo inherited is older
+-- than itself.
+SELECT s.value, s.took_s, s.recorded_at < j.created_at AS is_taken_over FROM job_steps s JOIN jobs j ON j.tenant_id = s.tenant_id AND j.id = s.job_id
  WHERE s.tenant_id = %(tenant)s AND s.job_id = %(job)s AND s.name = %(name)s AND s.args_hash = %(args_hash)s
 UNION ALL
-(SELECT s.value, s.took_s FROM job_steps s WHERE s.tenant_id = %(tenant)s AND s.reuse = %(reuse)s AND s.name = %(name)s ORDER BY s.recorded_at DESC LIMIT 1)
+(SELECT s.value, s.took_s, true FROM job_steps s WHERE s.tenant_id = %(tenant)s AND s.reuse = %(reuse)s AND s.name = %(name)s ORDER BY s.recorded_at DESC LIMIT 1)
  LIMIT 1
 
 -- name: ask

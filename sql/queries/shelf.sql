@@ -1,8 +1,16 @@
 -- name: subjects
--- Every subject that has jobs, and no subject (null): how many in each status, and when the newest came.
-SELECT s.name, j.status, count(*) AS jobs, max(j.created_at) AS newest
-  FROM jobs j LEFT JOIN subjects s ON s.tenant_id = j.tenant_id AND s.id = j.subject_id
- WHERE j.tenant_id = current_tenant() GROUP BY s.name, j.status
+-- Every subject that has jobs, and no subject (null): how many in each status, and when the newest came; as of which snapshot.
+SELECT s.name, c.status, c.jobs, c.newest, pg_current_snapshot()::text AS as_of
+  FROM (SELECT j.subject_id, j.status, count(*) AS jobs, max(j.created_at) AS newest
+          FROM jobs j WHERE j.tenant_id = current_tenant() GROUP BY j.subject_id, j.status) AS c
+       LEFT JOIN subjects s ON s.tenant_id = current_tenant() AND s.id = c.subject_id
+
+-- name: news_since
+-- Whether anything has happened in the tenant that this snapshot did not show.
+SELECT EXISTS (
+  SELECT FROM job_events e
+   WHERE e.tenant_id = current_tenant() AND e.tx >= pg_snapshot_xmin(%(as_of)s::pg_snapshot) AND NOT pg_visible_in_snapshot(e.tx, %(as_of)s::pg_snapshot)
+) AS is_news
 
 -- name: subject_names
 SELECT s.name FROM subjects s WHERE s.tenant_id = current_tenant() ORDER BY s.id

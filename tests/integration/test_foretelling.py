@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import httpx2
 import psycopg
@@ -17,11 +18,13 @@ from web_given import HOST, OURS, browser
 
 from agent_tools.app import Backburner
 from agent_tools.jobs.job import QUEUED, RUNNING
+from agent_tools.jobs.queue import MOST_AHEAD, places
 from agent_tools.jobs.runs import Run, Stage
 from agent_tools.server.mcp import server
 from agent_tools.server.tools import Desk
 from agent_tools.settings import Settings
 from agent_tools.view import Addresses
+from sql.queries import queries
 from web import api
 from web import app as pages
 from worker.hands import Hands
@@ -137,7 +140,7 @@ async def test_a_running_job_says_at_every_door_how_long_it_will_take(
 
 
 async def test_nobody_is_kept_waiting_for_what_comes_much_later(backburner: Backburner, hands: Hands) -> None:
-    await hands.store.record_runs(took(700, 720, 740))
+    await hands.store.record_runs(took(*[700, 720, 740] * 6))
     job = (await backburner.create("drill", {"seconds": 60})).id
     await hands.take(job)
 
@@ -206,26 +209,79 @@ async def test_a_door_asks_for_times_once_for_many_looks(app: Backburner, stores
     assert len(first) == len(await app.etas([job])) == 1
 
 
-async def test_the_place_in_the_queue_counts_those_before_it_and_what_they_take(stores: Stores) -> None:
+async def test_the_place_in_the_queue_counts_those_before_it_by_their_kinds(app: Backburner, stores: Stores) -> None:
     book, ours = stores.book, stores.book.default
-    later = "now() - interval '1 min'"
-    first, second = book.put(created_at="now() - interval '2 min'"), book.put(created_at=later, kind="'unheard'")
+    ago = "now() - interval '{} min'".format
+    first, second = book.put(run_after=ago(2)), book.put(run_after=ago(1), kind="'unheard'")
     urgent, mine = book.put(priority="1"), book.put()
-    book.put(of=book.tenant("theirs"), created_at="now() - interval '1 hour'")
+    book.put(of=book.tenant("theirs"), run_after=ago(60))
     book.put(RUNNING, claimed_at="now() - interval '10 s'")
     book.put(queue="'media'")
-    book.put(run_after="now() + interval '1 hour'")
+    later = book.put(run_after="now() + interval '1 hour'")
 
-    places = await stores.door.places(ours.id, [first, second, urgent, mine], {"sleep": 30})
+    jobs = [await app.get(each) for each in (first, second, urgent, mine, later)]
+    heads, going = await stores.door.heads(ours.id, [job.id for job in jobs]), await stores.door.going(ours.id)
+    found = places(jobs, await app.now(), heads, going)
 
-    assert [places[each].ahead for each in (urgent, first, second, mine)] == [0, 1, 2, 3]
-    assert [(places[each].ahead_s, places[each].unknown) for each in (first, second, mine)] == [
-        (30, 0),
-        (60, 0),
-        (60, 1),
+    assert [found[each].count for each in (urgent, first, second, mine)] == [0, 1, 2, 3]
+    assert found[mine].ahead == {"sleep": 2, "unheard": 1}
+    assert found[mine].running["sleep"] == [pytest.approx(10, abs=2)]
+    assert later not in found
+
+
+def rows_read(plan: Mapping[str, Any]) -> int:
+    """How many rows the scans of a plan gave or threw away."""
+    own = 0
+    if "Scan" in plan["Node Type"] and "CTE" not in plan["Node Type"] and "Subquery" not in plan["Node Type"]:
+        own = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    return int(own) + sum(rows_read(each) for each in plan.get("Plans", ()))
+
+
+def plan_of(database_url: str, tenant: int, name: str, **given: Any) -> Mapping[str, Any]:
+    """How Postgres reads this for a door, by trying."""
+    with psycopg.connect(
+        database_url, autocommit=True, options="-c role=backburner_door -c search_path=backburner"
+    ) as door:
+        door.execute("SELECT set_config('app.tenant', %s, false)", (str(tenant),))
+        row = door.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {queries()[name]}", given).fetchone()
+    assert row is not None
+    return row[0][0]["Plan"]  # type: ignore[no-any-return]
+
+
+async def test_of_a_long_queue_only_the_head_is_read(
+    app: Backburner, stores: Stores, shared_settings: Settings
+) -> None:
+    book = stores.book
+    book.run(
+        "INSERT INTO jobs (id, tenant_id, principal_id, kind, args_hash, run_after)"
+        " SELECT new_job_id(), tenant_id, principal_id, kind, args_hash, now() - n * interval '1 s' FROM jobs, generate_series(1, 5000) AS n"
+        " WHERE id = %s",
+        book.put(run_after="now() - interval '2 hours'"),
+    )
+    book.run("ANALYZE jobs")
+    last = book.put()
+
+    plan = plan_of(shared_settings.database_url, book.default.id, "heads", jobs=[last], most=MOST_AHEAD + 1)
+
+    assert MOST_AHEAD < rows_read(plan) <= MOST_AHEAD + 10
+    assert "more than 1,000 jobs of yours before it" in await app.why(last) or "no worker is alive" in await app.why(
+        last
+    )
+
+
+async def test_jobs_of_a_kind_with_a_limit_wait_for_the_places_of_the_limit(app: Backburner, stores: Stores) -> None:
+    await stores.hands.record_runs(took(*[60] * 5, kind="sleep"))
+    book, worker = stores.book, stores.book.worker()
+    book.run("UPDATE workers SET max_jobs = 100, at_once = '{\"sleep\": 1}'")
+    book.put(RUNNING, claimed_at="now()", worker_id=str(worker))
+    jobs = [book.put(run_after=f"now() - interval '{9 - n} s'") for n in range(2)]
+
+    found = await app.standings([await app.get(job) for job in jobs])
+
+    assert [found[job].eta.left.mid_s for job in jobs if found[job].eta] == [  # type: ignore[union-attr]
+        pytest.approx(120, abs=5),
+        pytest.approx(180, abs=5),
     ]
-    assert places[mine].running == 1
-    assert places[mine].running_s == pytest.approx(20, abs=2)
 
 
 async def test_a_queued_job_says_when_it_will_be_done(app: Backburner, stores: Stores) -> None:
@@ -234,7 +290,7 @@ async def test_a_queued_job_says_when_it_will_be_done(app: Backburner, stores: S
     stores.book.run("UPDATE workers SET max_jobs = 1")
     book, now = stores.book, "now()"
     book.put(RUNNING, claimed_at=now, worker_id=str(worker))
-    jobs = [book.put(created_at=f"now() - interval '{9 - n} s'") for n in range(2)]
+    jobs = [book.put(run_after=f"now() - interval '{9 - n} s'") for n in range(2)]
 
     found = await app.standings([await app.get(job) for job in jobs])
 

