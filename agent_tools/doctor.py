@@ -61,10 +61,12 @@ async def _store(settings: Settings) -> Finding:
     try:
         await asyncio.to_thread(place.test)
     except StoreUnavailable as error:
-        return Finding("files", False, str(error))
+        return Finding("artifacts", False, str(error))
     except OSError as error:
-        return Finding("files", False, f"{where}: {error.strerror}. Make it a folder that this account may write to")
-    return Finding("files", True, f"{where} can be written, read and deleted from")
+        return Finding(
+            "artifacts", False, f"{where}: {error.strerror}. Make it a folder that this account may write to"
+        )
+    return Finding("artifacts", True, f"{where} can be written, read and deleted from")
 
 
 def _binaries(settings: Settings) -> Iterator[Finding]:

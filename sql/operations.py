@@ -105,7 +105,7 @@ class Operations:
 
     async def going(self) -> Going:
         """Which of those go within a week."""
-        return Going(**(await self._read("going", most=MOST_GOING))[0])
+        return Going(**(await self._read("expiring", most=MOST_GOING))[0])
 
     async def _read(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         return await read_as(self._pool, self._tenant, queries()[name], parameters)

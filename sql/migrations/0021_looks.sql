@@ -5,5 +5,5 @@ CREATE INDEX jobs_due ON jobs (tenant_id, queue, priority, run_after, id) INCLUD
 CREATE INDEX jobs_counted ON jobs (tenant_id, subject_id, status, created_at);
 
 ALTER TABLE notice_addresses
-  ADD COLUMN news_from timestamptz NOT NULL DEFAULT '-infinity',  -- of all questions asked before it was told, or needed not be
+  ADD COLUMN news_from timestamptz NOT NULL DEFAULT 'epoch',  -- of all questions asked before it was told, or needed not be
   ADD COLUMN look_at timestamptz NOT NULL DEFAULT now();          -- when all open questions are looked through again

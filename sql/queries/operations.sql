@@ -98,7 +98,7 @@ SELECT count(*) AS open, count(*) FILTER (WHERE q.asked_at < now() - interval '7
 -- For how long is kept what completed and nobody filed.
 SELECT k.days, k.since FROM keeping k
 
--- name: going
+-- name: expiring
 -- Of the tenant's jobs that nobody filed, those that go within a week: how many (as far as they are counted), when the first,
 -- and how many on that day. Where nothing goes, one row that says so.
 SELECT count(*) AS jobs, min(g.at) AS first, count(*) FILTER (WHERE g.at < g.first_at + interval '1 day') AS with_the_first

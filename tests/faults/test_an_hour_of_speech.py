@@ -12,9 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import jiwer
-import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 import spoken
@@ -48,6 +46,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def looped(recordings: Path, minutes: int) -> Looped:
     """So many minutes as MP3 at 32 kbit a second."""
+    import av
+    import numpy as np
+
     with wave.open(str(spoken.speak(spoken.NEWS, recordings / "news.wav"))) as news:
         assert news.getframerate() == RATE
         talk = np.frombuffer(news.readframes(news.getnframes()), np.int16)

@@ -234,9 +234,9 @@ async def test_files_of_a_job_whose_time_is_over_are_deleted(
 
 
 async def test_doctor_says_whether_the_bucket_can_be_used(far: Settings, s3: S3) -> None:
-    well = [each for each in await findings(far) if each.what == "files"]
+    well = [each for each in await findings(far) if each.what == "artifacts"]
     s3.bad("PUT", status=403, code="AccessDenied")
-    ill = [each for each in await findings(far) if each.what == "files"]
+    ill = [each for each in await findings(far) if each.what == "artifacts"]
 
     assert [(each.is_well, each.said) for each in well] == [
         (True, "s3://shelf/ours can be written, read and deleted from")

@@ -171,7 +171,7 @@ async def test_a_slow_worker_records_no_step_of_the_next_attempt(stores: Stores)
 
     assert not await stores.hands.record_step({**step, "fence": slow.fence})
     assert await stores.hands.record_step({**step, "fence": fast.fence, "value": 2})
-    assert await stores.hands.step(stores.book.default.id, job, "fetch", b"\0", None) == (2, pytest.approx(0.1))
+    assert await stores.hands.step(stores.book.default.id, job, "fetch", b"\0", None) == (2, pytest.approx(0.1), False)
 
 
 # -------------------------------------------------------------------------- 6: ringing again must not multiply messages

@@ -145,7 +145,7 @@ async def test_another_tenants_job_is_not_found(stores: Stores, theirs: Tenant) 
     assert await door.jobs(ours.id, Filter(search="mitochondria")) == []
     assert await door.ids(ours.id, Filter(), limit=10) == []
     assert await door.events(ours.id, job) == []
-    assert await door.places(ours.id, [job], {}) == {}
+    assert await door.heads(ours.id, [job]) == []
     assert [found.id for found in await door.jobs(theirs.id, Filter(search="mitochondria"))] == [job]
 
 
