@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from agent_tools.jobs.asks import Ask, needs_form
 from agent_tools.jobs.errors import BadRequest, Problem
 from agent_tools.jobs.kinds import listed, refuse_unstorable
@@ -58,6 +56,8 @@ def _of_values(ask: Ask, said: Said) -> list[Problem]:
     # What turns a thing down says why in its notes: nobody fills in a price for what they do not buy.
     form = ask.form if needs_form(ask.choices, said.decision) else {**ask.form, "required": []}
     given = dict(said.values or {})
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # a tenth of a second that only answers need
+
     errors = sorted(Draft202012Validator(form).iter_errors(given), key=lambda error: list(error.path))
     return list(dict.fromkeys(problem for error in errors for problem in _named(error)))
 

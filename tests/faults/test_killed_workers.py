@@ -81,7 +81,7 @@ async def test_a_job_that_kills_its_worker_fails_as_poison_and_takes_no_neighbou
     assert (book.one(failing)["status"], book.one(failing)["errors"]) == ("completed", 1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_handler_that_blocks_the_loop_ends_its_worker_and_the_log_says_where(
     settings: Settings, backburner: Backburner, book: Book, start: Start
 ) -> None:

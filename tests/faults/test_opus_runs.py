@@ -371,6 +371,7 @@ async def test_check_jobs_says_since_when(
     assert {each["since"] for each in json.loads(as_json.stdout)} == {"2 hours ago", "approved 1 hour ago"}
 
 
+@pytest.mark.long
 async def test_a_process_that_lost_its_database_in_the_middle_submits_nothing_twice(
     working: Any, opus: StubOpus, site: Site, shell: Shell, proxy: Proxy, book: Book
 ) -> None:

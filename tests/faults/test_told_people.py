@@ -28,7 +28,7 @@ def tables(settings: Settings) -> Iterator[Tables]:
     opened.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_worker_that_dies_between_sending_and_writing_it_down_costs_one_more_notice_and_no_job_waits(
     tables: Tables, ntfy: StubNtfy, worker: StartWorker, backburner: Backburner
 ) -> None:
