@@ -184,7 +184,7 @@ def _field(name: str, given: Schema, root: Schema, is_required: bool) -> Field:
         return _choice(made, options, default)
     match schema.get("type"):
         case "string":
-            return _text(made, schema, str(default or ""))
+            return _text(made, {**schema, **given}, str(default or ""))
         case "integer" | "number" as kind:
             text = "" if default is None else json.dumps(default)
             limits = {html: schema[said] for said, html in (("minimum", "min"), ("maximum", "max")) if said in schema}
@@ -201,7 +201,8 @@ def _field(name: str, given: Schema, root: Schema, is_required: bool) -> Field:
 
 def _text(field: Field, schema: Schema, default: str) -> Field:
     most = schema.get("maxLength")
-    is_long = "\n" in default or len(default) > _LONG or (most or 0) > 4 * _LONG
+    is_media = str(schema.get("contentMediaType", "")).startswith("text/")
+    is_long = is_media or "\n" in default or len(default) > _LONG or (most or 0) > 4 * _LONG
     limits = {html: schema[said] for said, html in (("maxLength", "maxlength"),) if said in schema}
     return replace(field, sort="text" if is_long else "line", text=default, limits=limits)
 

@@ -56,6 +56,14 @@ def test_fields_stand_in_the_order_of_the_form_and_have_its_words() -> None:
     assert [said for said, _ in made[7].options] == ["Yes", "No"]
 
 
+@pytest.mark.parametrize("kind", ["text/markdown", "text/plain"])
+def test_what_is_written_in_paragraphs_has_room_for_them(kind: str) -> None:
+    class Written(BaseModel):
+        content: str | None = Field(None, json_schema_extra={"contentMediaType": kind})
+
+    assert [each.sort for each in fields.fields(Written.model_json_schema())] == ["text"]
+
+
 def test_what_nobody_touched_gives_the_defaults() -> None:
     given, problems = fields.values(fields.filled(form(), {**as_shown(form()), **sent(title="Tides")}))
 

@@ -21,7 +21,10 @@ async def approval(
     content: Annotated[
         str | None,
         AfterValidator(checked_content),
-        Field(description="What it is about: Markdown, a https address, job://ID or job://ID/artifacts/NAME."),
+        Field(
+            description="What it is about: Markdown, a https address, job://ID or job://ID/artifacts/NAME.",
+            json_schema_extra={"contentMediaType": "text/markdown"},
+        ),
     ] = None,
     choices: Annotated[
         tuple[str, ...] | None,

@@ -42,7 +42,7 @@ Name = Annotated[str, AfterValidator(_name)]
 async def interview_message(
     job: JobContext,
     interview: Annotated[Name, Field(description="A new name begins a new one.")],
-    message: Annotated[str, AfterValidator(_said)],
+    message: Annotated[str, AfterValidator(_said), Field(json_schema_extra={"contentMediaType": "text/plain"})],
     project: Name | None = None,
 ) -> Result:
     """Send a message to an interview, in which a model here finds out what a project needs.

@@ -21,7 +21,10 @@ async def page(
     content: Annotated[
         str,
         AfterValidator(_not_blank),
-        Field(description="The page in Markdown: headings, lists, tables, quotes, code, `- [ ]` tasks. No HTML."),
+        Field(
+            description="The page in Markdown: headings, lists, tables, quotes, code, `- [ ]` tasks. No HTML.",
+            json_schema_extra={"contentMediaType": "text/markdown"},
+        ),
     ],
     theme: Annotated[
         Literal["auto", "light", "dark"], Field(description="`auto` follows the reader's device.")
