@@ -128,7 +128,7 @@ def artifact(settings: Settings, book: Book, job: str, suffix: str) -> Any:
     (row,) = book.rows(
         "SELECT * FROM artifacts WHERE job_id = %(job)s AND name LIKE %(name)s", job=job, name=f"%.{suffix}"
     )
-    path = settings.artifacts / str(row["tenant_id"]) / job / str(row["fence"]) / row["name"]
+    path = settings.artifacts.root / str(row["tenant_id"]) / job / str(row["fence"]) / row["name"]
     return json.loads(path.read_text())
 
 

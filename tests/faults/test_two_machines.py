@@ -95,6 +95,8 @@ async def test_machines_start_while_the_bucket_is_away_and_their_jobs_end_when_i
     async with httpx2.AsyncClient(base_url=base, timeout=20) as client:
         job = (await client.post("/api/v1/jobs", json={"kind": "drill", "args": {"result_bytes": 100_000}})).json()
 
+        await eventually(lambda: book.one(job["job_id"])["status"] == "running", what="the job's start")
+        away.met.clear()
         await eventually(away.met.is_set, what="a settle that waits")
         assert book.one(job["job_id"])["status"] == "running"
         s3.good()
