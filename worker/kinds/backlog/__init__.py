@@ -58,7 +58,7 @@ async def backlog(
     text: Annotated[
         Annotated[str, AfterValidator(_described)] | None,
         RequiredUnless("interview"),
-        Field(description="What is wanted, without interview.", json_schema_extra={"contentMediaType": "text/plain"}),
+        Field(description="What is wanted, without interview."),
     ] = None,
     stories: Annotated[int, Field(ge=1, le=MOST_STORIES)] = 5,
     project: Name | None = None,
