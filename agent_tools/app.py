@@ -16,7 +16,7 @@ from agent_tools import bell
 from agent_tools.asks import Asks
 from agent_tools.bell import Bell, Changes, Ring
 from agent_tools.changes import with_changes
-from agent_tools.counts import Counts
+from agent_tools.counts import Counted, Counts
 from agent_tools.doorbell import Doorbell
 from agent_tools.files import Files, Sent, Wanted
 from agent_tools.found import found_batch, found_jobs
@@ -376,7 +376,7 @@ class Backburner:
 
     async def subjects(self) -> Sequence[SubjectCount]:
         """How many jobs lie under each subject in each status; a name of None: under none."""
-        return (await self._counts.of(self.who.tenant)).subjects
+        return (await self.counted()).subjects
 
     async def stats(self, days: int = 30) -> Sequence[KindStats]:
         """How the jobs of each kind went that were created within so many days, and how many wait now."""
@@ -386,9 +386,9 @@ class Backburner:
         """The newest completed jobs of every subject and of none, the newest version of each; newest first."""
         return await self._store.shelf(self.who.tenant, each)
 
-    async def superseded(self) -> Mapping[str | None, int]:
-        """Subject (None: unorganised) → how many of its completed jobs stand behind a newer version."""
-        return (await self._counts.of(self.who.tenant)).superseded
+    async def counted(self) -> Counted:
+        """What lies under each subject, and how much of it stands behind a newer version, in one look."""
+        return await self._counts.of(self.who.tenant)
 
     async def version_counts(self, jobs: Sequence[Job]) -> Mapping[str, int]:
         """Job id → how many versions it has become, for those that are not the first."""

@@ -271,7 +271,7 @@ def run(
 
     job = _run(create())
     if as_json:
-        _print_json(_as_json(job))
+        terminal.print_json(_as_json(job))
     elif not watch:
         print(job.id)  # noqa: T201  # for scripts
     if watch and job.status != JobStatus.COMPLETED:
@@ -297,7 +297,7 @@ def kinds(as_json: AsJson = False) -> None:
     if not as_json:
         terminal.print_kinds(installed, missing)
         return
-    _print_json([
+    terminal.print_json([
         {"name": kind.name, "description": kind.description, "usually": kind.usually, "queue": kind.queue,
          "timeout_s": kind.timeout_s, "unavailable": missing.get(kind.name), "schema": kind.schema}
         for kind in installed.values()
@@ -323,7 +323,7 @@ def config(as_json: AsJson = False) -> None:
     """Print the settings in force, with passwords masked, and what each is for."""
     shown = Settings.read().shown()
     if as_json:
-        _print_json({name: value for name, (value, _) in shown.items()})
+        terminal.print_json({name: value for name, (value, _) in shown.items()})
         return
     for name, (value, about) in shown.items():
         terminal.out.print(f"{name}={value}", end="  ", markup=False, soft_wrap=True)
@@ -351,7 +351,7 @@ def list_jobs(
 
     found, progress, now, etas = _run(read())
     if as_json:
-        _print_json([_as_json(job, etas.get(job.id)) for job in found])
+        terminal.print_json([_as_json(job, etas.get(job.id)) for job in found])
         return
     if progress:
         terminal.print_batch(progress)
@@ -370,7 +370,7 @@ def show_job(job: JobId, as_json: AsJson = False) -> None:
             why, eta = (await backburner.standings([found]))[found.id]
             if as_json:
                 shown = {"why": why, "paths": paths, "asks": [asdict(ask) for ask in asks]}
-                _print_json({**_as_json(found, eta), **shown})
+                terminal.print_json({**_as_json(found, eta), **shown})
             else:
                 terminal.print_job(found, why, await backburner.events(job), paths, asks)
 
@@ -390,7 +390,7 @@ def show_stats(
 
     found = _run(read())
     if as_json:
-        _print_json([{**each._asdict(), "success_rate": each.success_rate} for each in found])
+        terminal.print_json([{**each._asdict(), "success_rate": each.success_rate} for each in found])
     else:
         terminal.print_stats(found, days)
 
@@ -407,7 +407,7 @@ def list_asks(
 
     found, now = _run(read())
     if as_json:
-        _print_json([asdict(ask) for ask in found])
+        terminal.print_json([asdict(ask) for ask in found])
     else:
         terminal.print_asks(found, now)
 
@@ -658,10 +658,6 @@ def _as_json(job: Job, eta: Eta | None = None) -> dict[str, Any]:
     said = {**asdict(replace(job.progress, so_far=None)), "percent": job.progress.percent} if job.progress else {}
     fields = {**asdict(replace(job, progress=None)), "progress": {**said, **(progress(job, eta) or {})} or None}
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))  # noqa: T201  # what --json is for
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The commands for what is created by the clock: schedules list, show, add, change, pause, resume, run, delete."""
 
 import asyncio
-import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from agent_tools.jobs.kinds import load_kinds
 from agent_tools.jobs.schedules import Schedule
 from agent_tools.pairs import arguments, pair, uploaded
 from agent_tools.requests import NewJob
+from agent_tools.schedules import Schedules
 from agent_tools.settings import Settings
 from agent_tools.view import schedule as shown
 
@@ -79,7 +79,7 @@ def list_schedules(as_json: AsJson = False) -> None:
 
     found, now = _run(read())
     if as_json:
-        _print_json([shown(each, now) for each in found])
+        terminal.print_json([shown(each, now) for each in found])
     else:
         terminal.print_schedules(found, now)
 
@@ -172,46 +172,26 @@ def change_schedule(
 @schedules.command("pause")
 def pause_schedule(name: Name) -> None:
     """Create nothing more until it is resumed."""
-
-    async def pause() -> Schedule:
-        async with Backburner.open() as backburner:
-            return await backburner.schedules.pause(name)
-
-    terminal.say(f"'{_run(pause()).name}' is paused.")
+    terminal.say(f"'{_run(_on(lambda schedules: schedules.pause(name))).name}' is paused.")
 
 
 @schedules.command("resume")
 def resume_schedule(name: Name) -> None:
     """Go on with the next time from now."""
-
-    async def resume() -> Schedule:
-        async with Backburner.open() as backburner:
-            return await backburner.schedules.resume(name)
-
-    found = _run(resume())
+    found = _run(_on(lambda schedules: schedules.resume(name)))
     terminal.say(f"'{found.name}' comes next at {terminal.at(found, found.next_at)}.")
 
 
 @schedules.command("run")
 def run_schedule(name: Name) -> None:
     """Create its job now; the next time stays as it is."""
-
-    async def run() -> str:
-        async with Backburner.open() as backburner:
-            return await backburner.schedules.run(name)
-
-    print(_run(run()))  # noqa: T201  # for scripts
+    print(_run(_on(lambda schedules: schedules.run(name))))  # noqa: T201  # for scripts
 
 
 @schedules.command("delete")
 def delete_schedule(name: Name) -> None:
     """Create nothing more, and forget it. Its jobs stay."""
-
-    async def delete() -> None:
-        async with Backburner.open() as backburner:
-            await backburner.schedules.delete(name)
-
-    _run(delete())
+    _run(_on(lambda schedules: schedules.delete(name)))
     terminal.say(f"'{name}' is deleted. Its jobs stay.")
 
 
@@ -220,7 +200,7 @@ def delete_schedule(name: Name) -> None:
 
 def _show(found: tuple[Schedule, datetime], as_json: bool) -> None:
     if as_json:
-        _print_json(shown(*found))
+        terminal.print_json(shown(*found))
     else:
         terminal.print_schedule(*found)
 
@@ -234,9 +214,10 @@ def _labels(given: Sequence[str] | None) -> Mapping[str, str] | None:
     return dict(map(pair, given)) if given else None
 
 
+async def _on(verb: Callable[[Schedules], Awaitable[Any]]) -> Any:
+    async with Backburner.open() as backburner:
+        return await verb(backburner.schedules)
+
+
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(coroutine)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201  # what --json is for

@@ -40,6 +40,11 @@ _LOOKS = {
 }
 
 
+def print_json(value: Any) -> None:
+    """What --json is for."""
+    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))  # noqa: T201  # for programs: nothing folded or coloured
+
+
 def say(sentence: str) -> None:
     """A remark beside the output: to stderr, so that stdout stays what was asked for."""
     err.print(escape(sentence), style="bright_black")

@@ -73,11 +73,9 @@ async def page(
     """
     # Where the log is read to, before the rows are: what comes later is news to this page.
     live = shown.pop("live", Site.of(request).tail.place)
-    counts, superseded, waiting = await asyncio.gather(
-        backburner.subjects(), backburner.superseded(), backburner.asks.waiting_count()
-    )
+    counted, waiting = await asyncio.gather(backburner.counted(), backburner.asks.waiting_count())
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    rail = shelf.rail(counts, superseded, here, waiting)
+    rail = shelf.rail(counted.subjects, counted.superseded, here, waiting)
     flash = taken_flash(request)
     response = plain(
         request,

@@ -32,10 +32,9 @@ _TEXT = 64_000
 async def shelf_page(request: Request, backburner: Backburner) -> Response:
     """The shelf: what came out, by subject; apart from it what is being made, and what failed."""
     live = Site.of(request).tail.place
-    now, counts, superseded, done, going, failed = await asyncio.gather(
+    now, counted, done, going, failed = await asyncio.gather(
         backburner.now(),
-        backburner.subjects(),
-        backburner.superseded(),
+        backburner.counted(),
         backburner.shelf(EACH),
         backburner.jobs(Filter(status=shelf.OPEN), limit=ASIDE),
         backburner.jobs(Filter(status=("failed",), unseen=True), limit=ASIDE),
@@ -46,12 +45,12 @@ async def shelf_page(request: Request, backburner: Backburner) -> Response:
         backburner,
         "shelf.html",
         live=live,
-        groups=shelf.groups(cards, counts, superseded, now),
+        groups=shelf.groups(cards, counted.subjects, counted.superseded, now),
         running=await cards_of(backburner, going.jobs, now),
-        running_count=shelf.total(counts, *shelf.OPEN),
+        running_count=shelf.total(counted.subjects, *shelf.OPEN),
         failed=await cards_of(backburner, failed.jobs, now),
         going=shelf.going(await backburner.operations.going()),
-        has_jobs=bool(counts),
+        has_jobs=bool(counted.subjects),
         browse=Browse(),
     )
 
